@@ -25,11 +25,11 @@ class GuardError(Exception):
 class Refusal:
     """Why something did not run.
 
-    `rule` is the stable id of the rule that decided (`table.not_allowed`), `reason` a sentence for the
-    person, `part` the offending piece of the statement, `alternative` something that would be allowed.
-    `fixable` is true when another statement for the same question may succeed (a misspelt column);
-    a policy denial is never fixable and is never retried. `access_request` names what an admin could
-    grant, where anything could.
+    `rule` is the stable id of the rule that decided (`table.not_allowed`), `reason` a sentence for
+    the person, `part` the offending piece of the statement, `alternative` something that would be
+    allowed. `fixable` is true when another statement for the same question may succeed (a misspelt
+    column); a policy denial is never fixable and is never retried. `access_request` names what an
+    admin could grant, where anything could.
     """
 
     rule: str
@@ -61,7 +61,7 @@ class SourceUnavailable(GuardError):
 
 
 class ConfigurationError(GuardError):
-    """A policy file, secret or data folder cannot be used. The message names the key and the mend."""
+    """A policy, secret or data folder cannot be used. The message names the key and the mend."""
 
 
 class Illegal(GuardError):

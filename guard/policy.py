@@ -1,7 +1,7 @@
 """Step 3: Access -> Allow | Hold | Deny. Facts, decision and enforcement are three things.
 
-The policy file is read by `guard.policyfile`; this module knows its model and decides. Default is deny:
-a table, column or effect that no role of the principal names is refused.
+The policy file is read by `guard.policyfile`; this module knows its model and decides. Default is
+deny: a table, column or effect that no role of the principal names is refused.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Terms:
     """What an Allow comes with: obligations the rewrite, the engine and the redaction must meet.
 
     `row_filters` pairs a table with a predicate over its columns; `readable` maps every base table
-    in reach to the columns the person may have read at all (masked ones included); `reveal` holds the
-    entities shown unmasked.
+    in reach to the columns the person may have read at all (masked ones included); `reveal` holds
+    the entities shown unmasked.
     """
 
     limits: Limits
@@ -95,7 +95,7 @@ class Scope:
         return any(g.lists(table) for _, g in self.grants)
 
     def role_for(self, table: str) -> str:
-        """The name of the first data role that lists the table, for the rule shown to the person."""
+        """The name of the first data role that lists the table, to be shown."""
         return next(name for name, g in self.grants if g.lists(table))
 
     def sees(self, table: str, column: str) -> bool:
@@ -150,13 +150,28 @@ def visible(catalog: Catalog, scope: Scope) -> Catalog:
     return Catalog(source=catalog.source, dialect=catalog.dialect, tables=tables)
 
 
+def narrowed(catalog: Catalog, scope: Scope) -> Catalog:
+    """Returns the catalog without the columns hidden from the scope, so that * leaves them out.
+
+    Tables out of scope stay: views may stand on them, and naming one is judged by `decide`.
+    """
+    tables = tuple(
+        Catalog.only(t, [c for c in t.columns if scope.sees(t.name, c.name)])
+        if scope.reads(t.name)
+        else t
+        for t in catalog.tables
+    )
+    return Catalog(source=catalog.source, dialect=catalog.dialect, tables=tables)
+
+
 def decide(
     access: Access, principal: Principal, source: str, policy: Policy, catalog: Catalog
 ) -> Decision:
-    """Returns the decision on `access`, which must come from `classify` with this `catalog`.
+    """Returns the decision on `access`.
 
-    The first rule that says no decides, in this order: the source, what can never run, what is not
-    known, tables, columns, masked columns used to filter or join, and then the effect.
+    `access` must come from `classify` with this same `narrowed` catalog. The first rule that says
+    no decides, in this order: the source, what can never run, tables, what is not known, columns,
+    masked columns used to filter or join, and then the effect.
     """
     scope = scope_of(policy, principal, source)
     if scope is None:
@@ -171,8 +186,8 @@ def decide(
     refusal = (
         _never(access)
         or _table(access, scope)
-        or _unknown(access)
-        or _column(access, scope)
+        or _unknown(access, scope, catalog)
+        or _column(access, scope, catalog)
         or _masked(access, scope, catalog)
     )
     if refusal is not None:
@@ -183,9 +198,11 @@ def decide(
 
 
 _NEVER = {
-    "admin": "Statements that change grants, roles, settings, files or the server never run here.",
-    "session": "Statements that change the session or hold locks or transactions never run here.",
-    "ddl": "Changes of the schema cannot be previewed exactly yet, so they cannot be approved.",
+    "admin": "Statements that change grants, roles, settings, files or the server never run here, "
+    "whoever approves.",
+    "session": "Statements that change the session or hold locks or transactions never run here, "
+    "whoever approves.",
+    "ddl": "A change of the schema cannot be previewed row by row, so it cannot be approved here.",
 }
 
 
@@ -193,14 +210,14 @@ def _never(access: Access) -> Refusal | None:
     reason = _NEVER.get(access.tier)
     if reason is None:
         return None
-    return Refusal(
-        rule=f"never.{access.tier}", reason=f"{reason} Not even with an approval.", part=access.verb
-    )
+    return Refusal(rule=f"never.{access.tier}", reason=reason, part=access.verb)
 
 
-def _unknown(access: Access) -> Refusal | None:
-    if access.problems:
-        return access.problems[0]
+def _unknown(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
+    for problem in access.problems:
+        if problem.rule == "column.unknown" and problem.part is not None:
+            return _no_such_column(problem.part, access, scope, catalog)
+        return problem
     if access.tier == "unknown":
         return Refusal(
             rule="statement.unknown",
@@ -215,29 +232,38 @@ def _table(access: Access, scope: Scope) -> Refusal | None:
     part = next(iter([*unknown, *hidden]), None)
     if part is None:
         return None
-    # One sentence for both, so that a refusal does not tell which tables exist out of scope.
+    # One answer for both, so that a refusal does not tell which tables exist out of scope.
     return Refusal(
         rule="table.not_allowed",
         reason=f"{part} is not a table you can read in {scope.source}.",
         part=part,
         alternative="Ask about one of the tables listed for this source.",
-        fixable=part in unknown and part not in hidden,
         access_request=f"{scope.source}.{part}",
     )
 
 
-def _column(access: Access, scope: Scope) -> Refusal | None:
+def _column(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
     for use in access.columns:
         if not scope.sees(use.table, use.column):
-            name = f"{use.table}.{use.column}"
-            return Refusal(
-                rule="column.not_allowed",
-                reason=f"{name} is not a column you can read in {scope.source}.",
-                part=name,
-                alternative="Name the columns you need instead of *, and leave this one out.",
-                access_request=f"{scope.source}.{name}",
-            )
+            return _no_such_column(f"{use.table}.{use.column}", access, scope, catalog)
     return None
+
+
+def _no_such_column(part: str, access: Access, scope: Scope, catalog: Catalog) -> Refusal:
+    # Hidden and misspelt columns get the same answer, for the same reason as tables.
+    known = [t for n in access.named if (t := catalog.table(n)) is not None]
+    listed = "; ".join(
+        f"{t.name}: {', '.join(c.name for c in t.columns if scope.sees(t.name, c.name))}"
+        for t in known[:3]
+    )
+    return Refusal(
+        rule="column.not_allowed",
+        reason=f"{part} is not a column you can read in {scope.source}.",
+        part=part,
+        alternative=f"You can read {listed}." if listed else None,
+        fixable=True,
+        access_request=f"{scope.source}.{part}",
+    )
 
 
 def _masked(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:

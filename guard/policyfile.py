@@ -55,8 +55,11 @@ class LimitOverrides(_Part):
 
 
 class SourcePolicy(_Part):
-    """One database. `database` is a file beside the policy, or absolute; `database_secret` names an
-    environment variable that holds the path instead."""
+    """One database.
+
+    `database` is a file beside the policy, or absolute; `database_secret` names an environment
+    variable that holds the path instead.
+    """
 
     engine: EngineName
     environment: Environment
@@ -128,7 +131,10 @@ def _has(names: Sequence[str], name: str) -> bool:
 
 
 class Role(_Part):
-    """A data role. Members are account names, or `@analyst`, `@reviewer`, `@admin` for a console role."""
+    """A data role.
+
+    Members are account names, or `@analyst`, `@reviewer`, `@admin` for a console role.
+    """
 
     members: tuple[str, ...]
     sources: dict[str, RoleGrant] = {}
@@ -180,7 +186,7 @@ class Policy(_Part):
         return self
 
     def limits_for(self, source: str, roles: Sequence[Role]) -> Limits:
-        """Returns the limits in force: defaults, then the source's, then the largest of the roles'."""
+        """Returns the limits: defaults, then the source's, then the largest of the roles'."""
         values = self.limits.model_dump()
         values.update(_set(self.sources[source].limits))
         for key in values:
@@ -215,7 +221,8 @@ def load_policy(path: Path) -> Policy:
     """Returns the policy in `path`.
 
     Raises:
-        ConfigurationError: the file is missing, is not TOML, or a key is wrong; the message names the
+        ConfigurationError: the file is missing, is not TOML, or a key is wrong; the message names
+        the
             file and the key, and what to do.
     """
     try:
