@@ -1,0 +1,310 @@
+"""Change requests: their rows, their states, and what is set in which state.
+
+The moves are `states.CHANGE_MOVES`. A move is one UPDATE that names the state it leaves, so of two
+processes exactly one makes it. What a request asks for (source, author, statement, reason) never
+changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+
+from store.errors import IllegalMove
+from store.records import build, build_all, columns, expect_one, move_row
+from store.schema import approvals, change_requests
+from store.states import CHANGE_MOVES, ChangeState, UndoKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewChange:
+    """What a person asks for. `author` is an account id; agents act as the person who asked them.
+
+    `conversation`, `turn` and `call_id` say where it came from; (turn, call_id) is unique, so a
+    resumed run proposes once. `undo_of` is the request this one would undo.
+    """
+
+    source: str
+    author: str
+    statement: str
+    statement_sha: str
+    reason: str
+    rule: str
+    environment: str
+    approvers_needed: int
+    conversation: str | None = None
+    turn: str | None = None
+    call_id: str | None = None
+    undo_of: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What running it would do, as captured. The JSON texts are opaque here.
+
+    `summary_json` is small enough for lists, `preview_json` is what reviewers see in full.
+    """
+
+    summary_json: str
+    preview_json: str
+    fingerprint: str
+    undo_kind: UndoKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeSummary:
+    """One line of an inbox: everything but the statement and the diff."""
+
+    id: int
+    source: str
+    author: str
+    reason: str
+    state: ChangeState
+    version: int
+    environment: str
+    approvers_needed: int
+    undo_of: int | None
+    undo_kind: UndoKind | None
+    summary_json: str | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    expires_at: dt.datetime
+    decided_at: dt.datetime | None
+    executed_at: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredChange(ChangeSummary):
+    """A request in full. The undo image is read on its own: it may be large.
+
+    `version` counts every change of the row; a decision names the one it saw. `exec_token`,
+    `before_fingerprint` and `after_fingerprint` let a recovery find out whether the write happened.
+    """
+
+    statement: str
+    statement_sha: str
+    rule: str
+    conversation: str | None
+    turn: str | None
+    call_id: str | None
+    preview_json: str | None
+    fingerprint: str | None
+    exec_token: str | None
+    before_fingerprint: str | None
+    after_fingerprint: str | None
+    error: str | None
+
+
+_t = change_requests
+
+
+def create(
+    conn: Connection, new: NewChange, *, now: dt.datetime, expires_at: dt.datetime
+) -> StoredChange:
+    """Returns the new request, a draft. Ids count up and are never used twice.
+
+    Raises:
+        StoreConflict: the same call of the same turn has proposed already; see `by_call`.
+    """
+    change = conn.execute(
+        insert(_t)
+        .values(
+            **asdict(new),
+            state="draft",
+            version=1,
+            created_at=now,
+            updated_at=now,
+            expires_at=expires_at,
+        )
+        .returning(_t.c.id)
+    ).scalar_one()
+    return get(conn, change)
+
+
+def find(conn: Connection, change: int) -> StoredChange | None:
+    """Returns the request, or None."""
+    row = conn.execute(select(*columns(StoredChange, _t)).where(_t.c.id == change)).first()
+    return build(StoredChange, row) if row else None
+
+
+def get(conn: Connection, change: int) -> StoredChange:
+    """Returns the request, which must exist.
+
+    Raises:
+        IllegalMove: there is no such request.
+    """
+    found = find(conn, change)
+    if found is None:
+        raise IllegalMove(f"There is no change request #{change}.")
+    return found
+
+
+def by_call(conn: Connection, turn: str, call_id: str) -> StoredChange | None:
+    """Returns the request which that call of that turn has made, or None."""
+    row = conn.execute(
+        select(*columns(StoredChange, _t)).where(_t.c.turn == turn, _t.c.call_id == call_id)
+    ).first()
+    return build(StoredChange, row) if row else None
+
+
+def undo_requests(conn: Connection, change: int) -> tuple[ChangeSummary, ...]:
+    """Returns the requests that would undo this one, newest first."""
+    query = select(*columns(ChangeSummary, _t)).where(_t.c.undo_of == change)
+    return build_all(ChangeSummary, conn.execute(query.order_by(_t.c.id.desc())).all())
+
+
+def list_all(
+    conn: Connection,
+    *,
+    states: Collection[ChangeState] | None = None,
+    author: str | None = None,
+    source: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[ChangeSummary, ...]:
+    """Returns the requests that match every filter given, newest first."""
+    query = select(*columns(ChangeSummary, _t)).where(*_filters(states, author, source))
+    query = query.order_by(_t.c.created_at.desc(), _t.c.id.desc()).limit(limit).offset(offset)
+    return build_all(ChangeSummary, conn.execute(query).all())
+
+
+def count(
+    conn: Connection,
+    *,
+    states: Collection[ChangeState] | None = None,
+    author: str | None = None,
+    source: str | None = None,
+) -> int:
+    """Returns how many requests match every filter given."""
+    query = select(func.count()).select_from(_t).where(*_filters(states, author, source))
+    return conn.execute(query).scalar_one()
+
+
+def count_to_review(conn: Connection, reviewer: str) -> int:
+    """Returns how many wait for this person: pending, not their own, not voted on by them yet."""
+    voted = select(approvals.c.change).where(
+        approvals.c.approver == reviewer, approvals.c.voided_at.is_(None)
+    )
+    query = select(func.count()).where(
+        _t.c.state == "pending", _t.c.author != reviewer, _t.c.id.not_in(voted)
+    )
+    return conn.execute(query).scalar_one()
+
+
+def _filters(
+    states: Collection[ChangeState] | None, author: str | None, source: str | None
+) -> list[ColumnElement[bool]]:
+    filters: list[ColumnElement[bool]] = []
+    if states is not None:
+        filters.append(_t.c.state.in_(states))
+    if author is not None:
+        filters.append(_t.c.author == author)
+    if source is not None:
+        filters.append(_t.c.source == source)
+    return filters
+
+
+def move(
+    conn: Connection,
+    change: int,
+    source: ChangeState,
+    target: ChangeState,
+    *,
+    now: dt.datetime,
+    expires_at: dt.datetime | None = None,
+    error: str | None = None,
+) -> None:
+    """Takes the request from one state to the next. Of two processes that try, one succeeds.
+
+    `expires_at` sets a new deadline (an approval that must be used soon); `error` is a sentence for
+    the person, and a move without one clears it.
+
+    Raises:
+        IllegalMove: there is no such move, or the request is not in `source` any more.
+    """
+    values: dict[str, object] = {
+        "updated_at": now,
+        "version": _t.c.version + 1,
+        "error": error,
+    }
+    if expires_at is not None:
+        values["expires_at"] = expires_at
+    if target in _DECIDED and source != "executing":
+        values["decided_at"] = now
+    if target == "executed":
+        values["executed_at"] = now
+    move_row(conn, _t, change, source, target, CHANGE_MOVES, values)
+
+
+_DECIDED: frozenset[ChangeState] = frozenset({"approved", "rejected", "expired", "withdrawn"})
+
+
+def record_preview(conn: Connection, change: int, preview: Preview, *, now: dt.datetime) -> None:
+    """Sets what was captured. Every vote until now is void: it was for something else.
+
+    Raises:
+        IllegalMove: the request is not previewing.
+    """
+    touched = conn.execute(
+        update(_t)
+        .where(_t.c.id == change, _t.c.state == "previewing")
+        .values(**asdict(preview), updated_at=now, version=_t.c.version + 1)
+    )
+    expect_one(touched, f"Change request #{change} is not being previewed.")
+    conn.execute(
+        update(approvals)
+        .where(approvals.c.change == change, approvals.c.voided_at.is_(None))
+        .values(voided_at=now)
+    )
+
+
+def record_execution(
+    conn: Connection,
+    change: int,
+    *,
+    exec_token: str,
+    before_fingerprint: str,
+    after_fingerprint: str,
+    undo_image: bytes | None,
+    now: dt.datetime,
+) -> None:
+    """Sets what a recovery needs to know, and the way back, before the target commits.
+
+    Raises:
+        IllegalMove: the request is not executing.
+    """
+    touched = conn.execute(
+        update(_t)
+        .where(_t.c.id == change, _t.c.state == "executing")
+        .values(
+            exec_token=exec_token,
+            before_fingerprint=before_fingerprint,
+            after_fingerprint=after_fingerprint,
+            undo_image=undo_image,
+            updated_at=now,
+            version=_t.c.version + 1,
+        )
+    )
+    expect_one(touched, f"Change request #{change} is not being executed.")
+
+
+def undo_image(conn: Connection, change: int) -> bytes | None:
+    """Returns the stored way back, or None where there is none."""
+    return conn.execute(select(_t.c.undo_image).where(_t.c.id == change)).scalar_one_or_none()
+
+
+def expire_due(conn: Connection, *, now: dt.datetime) -> tuple[int, ...]:
+    """Expires every pending or approved request whose deadline has passed; returns their ids.
+
+    Run it in a transaction of its own: a refusal raised later must not roll the expiry back.
+    """
+    expired = conn.execute(
+        update(_t)
+        .where(_t.c.state.in_(("pending", "approved")), _t.c.expires_at <= now)
+        .values(state="expired", updated_at=now, decided_at=now, version=_t.c.version + 1)
+        .returning(_t.c.id)
+    )
+    return tuple(sorted(expired.scalars()))

@@ -1,0 +1,1 @@
+"""Alembic scripts, run by `store.migrate` when a store is opened."""

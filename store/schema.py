@@ -1,0 +1,278 @@
+"""Every table of the store. Each has a repository module of the same idea; nothing else writes it.
+
+States are closed sets: a CHECK on each such column is made from the type in `store.states`. Text
+named `*_json` is opaque here: whoever writes it reads it.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from store import states
+from store.columns import NAMING, UtcTime
+
+metadata = MetaData(naming_convention=NAMING)
+
+# An integer key that SQLite also numbers by itself, and never gives out twice.
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _one_of(column: str, closed: object) -> CheckConstraint:
+    members = ", ".join(f"'{m}'" for m in get_args(closed))
+    return CheckConstraint(f"{column} IN ({members})", name=column)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("display_name", String(120), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("demo", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+account_roles = Table(
+    "account_roles",
+    metadata,
+    Column("account", String(20), ForeignKey("accounts.id"), primary_key=True),
+    Column("role", String(16), primary_key=True),
+    _one_of("role", states.ConsoleRole),
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("scope", String(16), primary_key=True),
+    Column("key_sha", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("lockouts", Integer, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
+    Column("locked_until", UtcTime),
+    _one_of("scope", states.AttemptScope),
+    CheckConstraint("failures >= 0", name="failures"),
+    Index(None, "last_at"),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("token_sha", String(64), primary_key=True),
+    Column("account", String(20), ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("owner", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Index(None, "owner", "updated_at"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("conversation", String(20), ForeignKey("conversations.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("model", String(120)),
+    Column("state", String(16), nullable=False),
+    Column("lease_owner", String(40)),
+    Column("lease_until", UtcTime),
+    Column("heartbeat_at", UtcTime),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("answer_json", Text),
+    Column("messages", LargeBinary),
+    Column("usage_json", Text),
+    Column("error", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("started_at", UtcTime),
+    Column("finished_at", UtcTime),
+    _one_of("state", states.TurnState),
+    _one_of("kind", states.TurnKind),
+    CheckConstraint(
+        "state <> 'running' OR (lease_owner IS NOT NULL AND lease_until IS NOT NULL)", name="lease"
+    ),
+    UniqueConstraint("conversation", "seq"),
+    Index(None, "state"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("turn", String(20), ForeignKey("turns.id"), primary_key=True),
+    Column("call_id", String(120), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("tool", String(64)),
+    Column("args_json", Text, nullable=False),
+    Column("args_sha", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("verdict", String(16)),
+    Column("result_json", Text),
+    Column("blob", LargeBinary),
+    Column("elapsed_ms", Integer),
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    _one_of("state", states.StepState),
+    _one_of("verdict", states.Verdict),
+    UniqueConstraint("turn", "seq"),
+)
+
+change_requests = Table(
+    "change_requests",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("author", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("statement_sha", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("rule", String(120), nullable=False),
+    Column("environment", String(16), nullable=False),
+    Column("approvers_needed", Integer, nullable=False),
+    Column("conversation", String(20), ForeignKey("conversations.id")),
+    Column("turn", String(20), ForeignKey("turns.id")),
+    Column("call_id", String(120)),
+    Column("undo_of", _SERIAL, ForeignKey("change_requests.id")),
+    Column("state", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("summary_json", Text),
+    Column("preview_json", Text),
+    Column("fingerprint", String(64)),
+    Column("undo_kind", String(16)),
+    Column("exec_token", String(120)),
+    Column("before_fingerprint", String(64)),
+    Column("after_fingerprint", String(64)),
+    Column("undo_image", LargeBinary),
+    Column("error", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("decided_at", UtcTime),
+    Column("executed_at", UtcTime),
+    _one_of("state", states.ChangeState),
+    _one_of("undo_kind", states.UndoKind),
+    CheckConstraint("approvers_needed >= 1", name="approvers_needed"),
+    CheckConstraint(
+        "state IN ('draft', 'previewing', 'failed')"
+        " OR (preview_json IS NOT NULL AND fingerprint IS NOT NULL AND undo_kind IS NOT NULL)",
+        name="previewed",
+    ),
+    UniqueConstraint("id", "author"),
+    UniqueConstraint("turn", "call_id"),
+    Index(None, "state", "created_at"),
+    Index(None, "author", "created_at"),
+    sqlite_autoincrement=True,
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("change", _SERIAL, nullable=False),
+    Column("author", String(20), nullable=False),
+    Column("approver", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("statement_sha", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("voided_at", UtcTime),
+    _one_of("decision", states.Vote),
+    CheckConstraint("approver <> author", name="not_the_author"),
+    # The author here is the request's own: the CHECK above cannot be met by naming somebody else.
+    ForeignKeyConstraint(["change", "author"], ["change_requests.id", "change_requests.author"]),
+    Index(
+        "uq_approvals_standing",
+        "change",
+        "approver",
+        unique=True,
+        sqlite_where=text("voided_at IS NULL"),
+        postgresql_where=text("voided_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+change_comments = Table(
+    "change_comments",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("change", _SERIAL, ForeignKey("change_requests.id"), nullable=False, index=True),
+    Column("author", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("window", String(64), primary_key=True),
+    Column("resource", String(64), primary_key=True),
+    Column("reserved", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    CheckConstraint("reserved >= 0", name="reserved"),
+    CheckConstraint("spent >= 0", name="spent"),
+    Index(None, "updated_at"),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", String(20), primary_key=True),
+    Column("scope", String(64), primary_key=True),
+    Column("window", String(64), primary_key=True),
+    Column("resource", String(64), primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("on_lapse", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("lapses_at", UtcTime, nullable=False, index=True),
+    CheckConstraint("amount >= 0", name="amount"),
+    _one_of("on_lapse", states.LapseRule),
+    ForeignKeyConstraint(
+        ["scope", "window", "resource"], ["budgets.scope", "budgets.window", "budgets.resource"]
+    ),
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("text", Text, nullable=False),
+    Column("activated_at", UtcTime, nullable=False),
+    Column("activated_by", String(20), ForeignKey("accounts.id")),
+    sqlite_autoincrement=True,
+)

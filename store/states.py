@@ -1,0 +1,70 @@
+"""The states of turns, steps and change requests, and which follow which, as data.
+
+A transition that is not listed does not exist. The schema's CHECK constraints are made from these
+types, so a state cannot be stored that is not named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+ConsoleRole = Literal["analyst", "reviewer", "admin"]
+
+TurnKind = Literal["question", "sql"]
+
+TurnState = Literal[
+    "queued",
+    "running",
+    "waiting",
+    "done",
+    "failed",
+    "halted",
+    "cancelled",
+    "interrupted",
+]
+
+TURN_MOVES: Mapping[TurnState, frozenset[TurnState]] = {
+    "queued": frozenset({"running", "cancelled", "interrupted"}),
+    "running": frozenset({"waiting", "done", "failed", "halted", "cancelled", "interrupted"}),
+    "waiting": frozenset({"running", "done", "cancelled"}),
+    "interrupted": frozenset({"running"}),
+}
+
+StepState = Literal["started", "done"]
+Verdict = Literal["allow", "hold", "deny"]
+
+ChangeState = Literal[
+    "draft",
+    "previewing",
+    "pending",
+    "approved",
+    "executing",
+    "executed",
+    "undoing",
+    "undone",
+    "undo_failed",
+    "rejected",
+    "expired",
+    "withdrawn",
+    "drifted",
+    "failed",
+    "unknown",
+]
+
+CHANGE_MOVES: Mapping[ChangeState, frozenset[ChangeState]] = {
+    "draft": frozenset({"previewing"}),
+    "previewing": frozenset({"pending", "failed"}),
+    "pending": frozenset({"approved", "rejected", "expired", "withdrawn", "drifted"}),
+    "approved": frozenset({"executing", "expired", "withdrawn"}),
+    "executing": frozenset({"executed", "drifted", "failed", "unknown", "approved"}),
+    "drifted": frozenset({"previewing"}),
+    "unknown": frozenset({"executed", "approved"}),
+    "executed": frozenset({"undoing"}),
+    "undoing": frozenset({"undone", "undo_failed"}),
+}
+
+UndoKind = Literal["exact", "partial", "none"]
+Vote = Literal["approve", "reject"]
+LapseRule = Literal["spend", "release"]
+AttemptScope = Literal["account", "address"]
