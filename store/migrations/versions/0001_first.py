@@ -67,9 +67,7 @@ def _sign_in_attempts() -> None:
         sa.Column("scope", sa.String(length=16), nullable=False),
         sa.Column("key_sha", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("lockouts", sa.Integer(), nullable=False),
         sa.Column("last_at", UtcTime(), nullable=False),
-        sa.Column("locked_until", UtcTime(), nullable=True),
         sa.CheckConstraint(
             _one_of("scope", "account", "address"), name=op.f("ck_sign_in_attempts_scope")
         ),
