@@ -2,25 +2,146 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlglot import exp
+from sqlglot.errors import ParseError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from guard import lexical, metadata, spelling
+from guard.errors import Refused, refuse
+
+# sqlglot logs the text of what it cannot model; the text may hold personal data.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+
+_INLINE_TOKENS = 200
+"""More than this is parsed on a stack of its own size; see `_on_deep_stack`."""
+_STACK_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """Exactly one parsed statement. `text` is what was given, byte for byte."""
+    """Exactly one parsed statement. `text` is what was given, byte for byte.
+
+    `calls` are the words that stand before a bracket, as the text has them: every function the
+    engine could see is among them, whatever the parser made of it. EXPLAIN is a `Describe` around
+    the tree of the explained statement.
+    """
 
     text: str
     dialect: str
     tree: exp.Expression
+    calls: tuple[Token, ...] = ()
 
 
 def parse(text: str, dialect: str) -> Statement:
     """Returns the one statement in `text`.
 
     Raises:
-        Refused: the text is empty, too long, too deep, holds control characters, several statements,
-            or anything the parser drops or cannot model. The rule ids start with `statement.`.
+        Refused: the text is empty, too long, too deep, holds control characters, several
+            statements, or anything the parser drops or cannot model. The rule ids start with
+            `statement.`.
     """
-    raise NotImplementedError
+    lexical.check_characters(text)
+    found = lexical.tokenize(text, dialect)
+    form = metadata.recognise(found, text, dialect)
+    if form is None:
+        tree, found = _tree(found, text, dialect)
+    elif form.inner is None:
+        tree = form.tree
+    else:
+        inner, found = _tree(form.inner, form.text, dialect)
+        tree = exp.Describe(this=inner, style="EXPLAIN")
+    return Statement(text=text, dialect=dialect, tree=tree, calls=_calls(found))
+
+
+def _tree(found: list[Token], text: str, dialect: str) -> tuple[exp.Expression, list[Token]]:
+    found = spelling.respell(found, text, dialect)
+    if len(found) <= _INLINE_TOKENS:
+        return _parse(found, text, dialect), found
+    return _on_deep_stack(lambda: _parse_large(found, text, dialect)), found
+
+
+def _parse(found: Sequence[Token], text: str, dialect: str) -> exp.Expression:
+    try:
+        trees = lexical.instance(dialect).parser().parse(list(found), text)
+    except RecursionError as error:
+        raise lexical.too_deep() from error
+    except ParseError as error:
+        raise refuse(
+            "statement.syntax",
+            "The statement could not be parsed. Check its syntax.",
+            part=_place(error),
+            fixable=True,
+        ) from error
+    except Exception as error:
+        # sqlglot fails on some input in ways of its own (TypeError, AttributeError); whatever it
+        # cannot read is refused.
+        raise _unmodelled() from error
+    tree = trees[0] if len(trees) == 1 else None
+    if not isinstance(tree, exp.Expression) or isinstance(tree, exp.Command):
+        raise _unmodelled()
+    return tree
+
+
+def _parse_large(found: Sequence[Token], text: str, dialect: str) -> exp.Expression:
+    tree = _parse(found, text, dialect)
+    depths: dict[int, int] = {id(tree): 1}
+    for node in tree.walk():
+        depth = depths[id(node)] + 1
+        if depth > lexical.MAX_TREE_DEPTH:
+            raise lexical.too_deep()
+        for child in node.iter_expressions():
+            depths[id(child)] = depth
+    return tree
+
+
+def _on_deep_stack(work: Callable[[], exp.Expression]) -> exp.Expression:
+    """Returns what `work` returns, run on a thread with a large stack.
+
+    The compiled parser recurses without a check in places, so what is parsed must fit the stack; a
+    caller's own thread may have a small one.
+    """
+    outcome: Future[exp.Expression] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    with _STACK_LOCK:
+        before = threading.stack_size(_STACK_BYTES)
+        try:
+            thread = threading.Thread(target=run, name="guard-parse", daemon=True)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+    thread.join()
+    return outcome.result()
+
+
+_STACK_LOCK = threading.Lock()
+
+
+def _unmodelled() -> Refused:
+    return refuse(
+        "statement.unmodelled",
+        "The guard does not know this kind of statement, so it is refused.",
+    )
+
+
+def _place(error: ParseError) -> str | None:
+    details = error.errors[0] if error.errors else {}
+    line, column = details.get("line"), details.get("col")
+    return f"line {line}, column {column}" if line and column else None
+
+
+def _calls(found: Sequence[Token]) -> tuple[Token, ...]:
+    opening = TokenType.L_PAREN
+    return tuple(word for word, after in pairwise(found) if after.token_type == opening)

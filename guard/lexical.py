@@ -1,0 +1,261 @@
+"""What is refused before parsing, from the characters and tokens alone.
+
+The compiled parser can be killed, or kept busy for seconds, by a few kilobytes of crafted text, and
+some characters read differently in the parser and in an engine. Both are settled here:
+
+1. `check_characters` looks at the text,
+2. `tokenize` turns it into tokens of one dialect,
+3. `check_tokens` looks at what is left: several statements, depth, executable comments.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from sqlglot import tokens
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from guard.errors import ConfigurationError, Refused, refuse
+
+MAX_BYTES = 64 * 1024
+"""Length of a statement in UTF-8 bytes."""
+MAX_DEPTH = 200
+"""Brackets and runs of prefix operators inside one another."""
+MAX_TREE_DEPTH = 300
+"""Nodes of the tree above one another; `a AND b AND c` adds one for each AND."""
+MAX_REPEATS = 500
+"""How often one operator or keyword may stand in a statement; names, values and commas are free."""
+MAX_TOKENS = 12_000
+"""Words, values and signs of a statement. What fits is parsed in well under a tenth of a second."""
+
+DIALECTS = ("sqlite", "duckdb", "postgres", "mysql", "snowflake", "bigquery", "databricks")
+"""Every dialect the guard judges, by sqlglot's name."""
+
+if not tokens.SQLGLOTC_INSTALLED:
+    raise ConfigurationError(
+        "The guard needs sqlglot's compiled parser: the interpreted one stops at nesting that "
+        "honest queries reach. Install it with `pip install 'sqlglot[c]'`."
+    )
+
+_INSTANCES = {name: Dialect.get_or_raise(name) for name in DIALECTS}
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Comment openers that sqlglot drops and a server may run, or that only sqlglot takes for a comment.
+_OPENERS = {"mysql": ("/*!", "/*M!", "/*m!", "{#"), "": ("{#",)}
+
+_OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
+_CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
+_PREFIX = {TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE, TokenType.EXCLAMATION}
+_PREFIX |= {TokenType.PARAMETER, TokenType.INTERVAL, TokenType.RLIKE, TokenType.DOLLAR}
+QUOTED = {
+    TokenType.STRING,
+    TokenType.IDENTIFIER,
+    TokenType.HEREDOC_STRING,
+    TokenType.NATIONAL_STRING,
+    TokenType.NATIONAL_RAW_STRING,
+    TokenType.RAW_STRING,
+    TokenType.UNICODE_STRING,
+    TokenType.BYTE_STRING,
+    TokenType.BIT_STRING,
+    TokenType.HEX_STRING,
+}
+_FREE = QUOTED | {
+    TokenType.VAR,
+    TokenType.NUMBER,
+    TokenType.COMMA,
+    TokenType.DOT,
+    TokenType.L_PAREN,
+    TokenType.R_PAREN,
+    TokenType.NULL,
+    TokenType.TRUE,
+    TokenType.FALSE,
+    TokenType.DASH,
+}
+_TEMPLATE = {TokenType.BLOCK_START, TokenType.BLOCK_END}
+
+
+def instance(dialect: str) -> Dialect:
+    """Returns the one instance of a dialect; it holds no state of a parse.
+
+    Raises:
+        Refused: the dialect is not one the guard judges.
+    """
+    found = _INSTANCES.get(dialect)
+    if found is None:
+        raise refuse(
+            "statement.dialect",
+            f"The dialect is not one of {', '.join(DIALECTS)}.",
+        )
+    return found
+
+
+def words(text: str) -> frozenset[str]:
+    """Returns the words of `text`, to write long sets readably."""
+    return frozenset(text.split())
+
+
+def check_characters(text: str) -> None:
+    """Refuses text that is empty, too long, or holds characters that engines read differently.
+
+    Raises:
+        Refused: `statement.empty`, `statement.too_long` or `statement.character`.
+    """
+    if len(text) > MAX_BYTES or (not text.isascii() and _utf8_length(text) > MAX_BYTES):
+        raise refuse(
+            "statement.too_long",
+            f"The statement is longer than {MAX_BYTES // 1024} KiB. Shorten it.",
+            fixable=True,
+        )
+    if not text or text.isspace():
+        raise _empty()
+    if _CONTROL.search(text):
+        raise refuse(
+            "statement.character",
+            "The statement holds a control character. Only tab and line breaks may stand in it.",
+            fixable=True,
+        )
+
+
+def _utf8_length(text: str) -> int:
+    if _SURROGATE.search(text):
+        raise refuse(
+            "statement.character", "The statement is not valid Unicode text.", fixable=True
+        )
+    return len(text.encode())
+
+
+def _empty() -> Refused:
+    return refuse("statement.empty", "There is no statement in the text.", fixable=True)
+
+
+def tokenize(text: str, dialect: str) -> list[Token]:
+    """Returns the tokens of `text` without the separators that end it.
+
+    Raises:
+        Refused: `statement.syntax` for a quote or comment that never ends, or any refusal of
+            `check_tokens`.
+    """
+    try:
+        found: list[Token] = instance(dialect).tokenize(text)
+    except TokenError as error:
+        raise refuse(
+            "statement.syntax",
+            "The statement has a quote that never ends, or a character that is no SQL.",
+            fixable=True,
+        ) from error
+    while found and found[-1].token_type == TokenType.SEMICOLON:
+        found.pop()
+    if not found:
+        raise _empty()
+    check_tokens(found, text, dialect)
+    return found
+
+
+def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
+    """Refuses several statements, text that only one side takes for a comment, and depth.
+
+    Raises:
+        Refused: `statement.several`, `statement.comment`, `statement.character`,
+            `statement.template` or `statement.too_deep`.
+    """
+    if ";" in text:
+        _one_only(found)
+    openers = _OPENERS.get(dialect, _OPENERS[""])
+    if any(o in text for o in openers) and any(o in _unquoted(text, found) for o in openers):
+        raise refuse(
+            "statement.comment",
+            "The statement holds a comment that some servers execute. Leave it out.",
+            fixable=True,
+        )
+    if "{" in text and any(t.token_type in _TEMPLATE for t in found):
+        raise refuse("statement.template", "The statement is a template, not SQL.", fixable=True)
+    if not text.isascii():
+        _check_letters(text, found)
+    if len(found) > MAX_DEPTH:
+        _check_depth(found)
+
+
+def _one_only(found: Sequence[Token]) -> None:
+    # After a separator the parser may stop early (a chunk that starts with ELSE is dropped), so
+    # separators are counted on the tokens.
+    if any(t.token_type == TokenType.SEMICOLON for t in found):
+        raise refuse(
+            "statement.several",
+            "The text holds more than one statement. Send them one at a time.",
+            part=";",
+            fixable=True,
+        )
+
+
+def _unquoted(text: str, found: Sequence[Token]) -> str:
+    """Returns `text` with every quoted token blanked, positions kept."""
+    parts = []
+    position = 0
+    for token in found:
+        if token.token_type in QUOTED:
+            parts.append(text[position : token.start])
+            parts.append(" " * (token.end + 1 - token.start))
+            position = token.end + 1
+    parts.append(text[position:])
+    return "".join(parts)
+
+
+def _check_letters(text: str, found: Sequence[Token]) -> None:
+    for char in _foreign(_unquoted(text, found)):
+        if not char.isalnum() and unicodedata.category(char)[0] != "M":
+            raise refuse(
+                "statement.character",
+                f"The character U+{ord(char):04X} may stand only between quotes.",
+                fixable=True,
+            )
+        # The parser changes case before it compares: with U+017F, a long s, "set" passes for SET.
+        if char.upper().isascii() or char.lower().isascii():
+            raise refuse(
+                "statement.character",
+                f"The letter U+{ord(char):04X} may stand only between quotes: it can pass for "
+                "another one.",
+                fixable=True,
+            )
+
+
+def _foreign(text: str) -> Iterator[str]:
+    return (c for c in dict.fromkeys(text) if not c.isascii())
+
+
+def _check_depth(found: Sequence[Token]) -> None:
+    counts = Counter(t.token_type for t in found if t.token_type not in _FREE)
+    repeated = any(n > MAX_REPEATS for n in counts.values())
+    if repeated or len(found) > MAX_TOKENS or _depth(found) > MAX_DEPTH:
+        raise too_deep()
+
+
+def _depth(found: Sequence[Token]) -> int:
+    depth = deepest = run = 0
+    for token in found:
+        kind = token.token_type
+        if kind in _PREFIX:
+            run += 1
+        else:
+            run = 0
+            if kind in _OPEN:
+                depth += 1
+            elif kind in _CLOSE:
+                depth -= 1
+        deepest = max(deepest, depth + run)
+    return deepest
+
+
+def too_deep() -> Refused:
+    """Returns the refusal of a statement that is nested too deeply or repeats too much."""
+    return refuse(
+        "statement.too_deep",
+        f"The statement nests more than {MAX_DEPTH} levels, repeats one operator more than "
+        f"{MAX_REPEATS} times or has more than {MAX_TOKENS:,} words. Split it.",
+        fixable=True,
+    )

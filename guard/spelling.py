@@ -1,0 +1,191 @@
+r"""Engine spellings the parser does not read, put into others that mean the same to the engine.
+
+Each rule replaces tokens by tokens that are valid in the same dialect, so the tree still says what
+the engine will do and renders to text the engine accepts:
+
+- PostgreSQL: an operator the parser has no sign for, `a ~= b`, becomes `a OPERATOR(~=) b`; a
+  constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`.
+- MySQL: `MATCH a, b AGAINST ('x')` gets the optional brackets; `\N` becomes NULL.
+
+PostgreSQL reads the longest run of operator characters as one operator, and operators call
+functions: a run that is no built-in operator is refused, because the parser may read it as several
+known ones.
+The rule of the trailing sign is from the PostgreSQL manual, section 4.1.3, Operators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from guard.errors import refuse
+from guard.lexical import QUOTED, words
+
+_RUN = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_SIGNS = frozenset("+-*/<>=~!@#%^&|`?")
+_SPECIAL = frozenset("~!@#%^&|`?")
+
+# The parser's reading of these is PostgreSQL's. Single characters it reads otherwise are not here.
+_READ = words(
+    "+ - * / < > = # % & ^ | ~ ? <= >= <> != -> ->> #> #>> #- << >> && || @> <@ @? @@ ?& ?| ^@ -|- "
+    "<-> &< &> !~ !~* ~* ~~ ~~* !~~ !~~* |/ ||/"
+)
+_BUILT_IN = _READ | words(
+    "## &<| *< *<= *<> *= *> *>= <<= <<| <^ >>= >^ ?# ?- ?-| ?|| |&> |>> ~<=~ ~<~ ~= ~>=~ ~>~ @@@"
+)
+"""Binary operators of `pg_operator` in `pg_catalog`, PostgreSQL 15."""
+_TYPES = words(
+    "box circle line lseg path polygon macaddr macaddr8 pg_lsn pg_snapshot txid_snapshot tsquery "
+    "tsvector jsonpath bit varbit cidr xid xid8 tid cid"
+)
+_OPERAND_ENDS = frozenset(
+    (
+        TokenType.VAR,
+        TokenType.IDENTIFIER,
+        TokenType.STRING,
+        TokenType.NUMBER,
+        TokenType.R_PAREN,
+        TokenType.R_BRACKET,
+        TokenType.NULL,
+        TokenType.TRUE,
+        TokenType.FALSE,
+        TokenType.END,
+        TokenType.HEREDOC_STRING,
+        TokenType.BYTE_STRING,
+        TokenType.NAME,
+        TokenType.TEXT,
+        TokenType.DATE,
+        TokenType.TIME,
+        TokenType.POINT,
+    )
+)
+
+
+def respell(found: list[Token], text: str, dialect: str) -> list[Token]:
+    """Returns the tokens with every spelling above replaced; the same list where there is none.
+
+    Raises:
+        Refused: `statement.operator` for a PostgreSQL operator that is not built in, or one that
+            the parser would misread.
+    """
+    if dialect == "postgres":
+        if not _READ.issuperset(_RUN.findall(text)):
+            found = list(_operators(found, text))
+        return list(_constants(found)) if _has_typed_constant(found) else found
+    if dialect == "mysql":
+        if "\\N" in text:
+            found = list(_nulls(found))
+        if any(t.text.upper() == "MATCH" for t in found if t.token_type == TokenType.VAR):
+            found = list(_match_against(found))
+    return found
+
+
+def _operators(found: Sequence[Token], text: str) -> Iterator[Token]:
+    previous: Token | None = None
+    index = 0
+    while index < len(found):
+        end = index
+        while end < len(found) and _is_sign(found[end]) and _touches(found, index, end):
+            end += 1
+        if end == index:
+            previous = found[index]
+            yield previous
+            index += 1
+            continue
+        run = found[index:end]
+        yield from _operator(run, text[run[0].start : run[-1].end + 1], previous)
+        previous = run[-1]
+        index = end
+
+
+def _is_sign(token: Token) -> bool:
+    return bool(token.text) and token.token_type not in QUOTED and _SIGNS.issuperset(token.text)
+
+
+def _touches(found: Sequence[Token], first: int, last: int) -> bool:
+    return last == first or found[last - 1].end + 1 == found[last].start
+
+
+def _operator(run: Sequence[Token], spelled: str, previous: Token | None) -> Iterator[Token]:
+    name = _longest(spelled)
+    signs = spelled[len(name) :]
+    binary = previous is not None and previous.token_type in _OPERAND_ENDS
+    if name in _READ or (name == "*" and not binary):
+        yield from run
+        return
+    if name not in _BUILT_IN or not binary or signs:
+        raise refuse(
+            "statement.operator",
+            "The operator is not a built-in one, or stands in a place the guard cannot read.",
+            part=name,
+        )
+    at = run[0]
+    yield _like(at, TokenType.OPERATOR, "OPERATOR")
+    yield _like(at, TokenType.L_PAREN, "(")
+    yield _like(at, TokenType.VAR, name)
+    yield _like(at, TokenType.R_PAREN, ")")
+
+
+def _longest(spelled: str) -> str:
+    name = spelled
+    while len(name) > 1 and name[-1] in "+-" and not _SPECIAL.intersection(name[:-1]):
+        name = name[:-1]
+    return name
+
+
+def _like(at: Token, kind: TokenType, text: str) -> Token:
+    return Token(kind, text, at.line, at.col, at.start, at.end)
+
+
+def _has_typed_constant(found: Sequence[Token]) -> bool:
+    string = TokenType.STRING
+    return any(
+        after.token_type == string and word.text.lower() in _TYPES
+        for word, after in pairwise(found)
+    )
+
+
+def _constants(found: Sequence[Token]) -> Iterator[Token]:
+    skip = False
+    for word, after in zip(found, [*found[1:], None], strict=True):
+        if skip:
+            skip = False
+            continue
+        typed = word.token_type != TokenType.IDENTIFIER and word.text.lower() in _TYPES
+        if not typed or after is None or after.token_type != TokenType.STRING:
+            yield word
+            continue
+        skip = True
+        yield _like(word, TokenType.VAR, "CAST")
+        yield _like(word, TokenType.L_PAREN, "(")
+        yield after
+        yield _like(word, TokenType.ALIAS, "AS")
+        yield word
+        yield _like(word, TokenType.R_PAREN, ")")
+
+
+def _nulls(found: Sequence[Token]) -> Iterator[Token]:
+    skip = False
+    for token, after in zip(found, [*found[1:], None], strict=True):
+        if skip:
+            skip = False
+            continue
+        adjacent = after is not None and after.text == "N" and token.end + 1 == after.start
+        skip = token.token_type == TokenType.BACKSLASH and adjacent
+        yield _like(token, TokenType.NULL, "NULL") if skip else token
+
+
+def _match_against(found: Sequence[Token]) -> Iterator[Token]:
+    opened = False
+    for token, after in zip(found, [*found[1:], None], strict=True):
+        word = token.text.upper() if token.token_type == TokenType.VAR else ""
+        if opened and word == "AGAINST":
+            opened = False
+            yield _like(token, TokenType.R_PAREN, ")")
+        yield token
+        if word == "MATCH" and after is not None and after.token_type != TokenType.L_PAREN:
+            opened = True
+            yield _like(token, TokenType.L_PAREN, "(")
