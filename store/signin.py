@@ -20,14 +20,24 @@ class SignedIn:
 
 @dataclass(frozen=True, kw_only=True)
 class WrongPassword:
-    """No account, a wrong password, or an account that may not sign in: one answer for all."""
+    """No account, a wrong password, or an account that may not sign in: one answer for all.
+
+    `account` is the id of the account of that name, for the audit trail and never for the screen.
+    """
+
+    account: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockedOut:
-    """Too many attempts failed. Nothing is looked at until `wait_seconds` have passed."""
+    """Too many attempts failed. Nothing is looked at until `wait_seconds` have passed.
+
+    `tried` is True for the attempt that brought the wait about, False for those during it.
+    """
 
     wait_seconds: int
+    tried: bool
+    account: str | None
 
 
 Outcome = SignedIn | WrongPassword | LockedOut
@@ -51,12 +61,12 @@ def sign_in(store: Store, name: str, password: str, *, address: str, demo_mode: 
     with store.write() as conn:
         wait = attempts.admit(conn, keys, now=store.now())
     if wait is not None:
-        return _locked(wait)
+        return LockedOut(wait_seconds=_seconds(wait), tried=False, account=None)
     with store.read() as conn:
         found = accounts.credentials(conn, name)
     matches = passwords.verify(found.password_hash if found else None, password)
     if found is None or not matches or not _may_sign_in(found.account, demo_mode):
-        return _failed(store, keys)
+        return _failed(store, keys, found.account.id if found else None)
     _welcome(store, found, password, keys)
     return SignedIn(account=found.account)
 
@@ -65,15 +75,17 @@ def _may_sign_in(account: Account, demo_mode: bool) -> bool:
     return not account.disabled and (demo_mode or not account.demo)
 
 
-def _failed(store: Store, keys: tuple[attempts.Key, ...]) -> Outcome:
+def _failed(store: Store, keys: tuple[attempts.Key, ...], account: str | None) -> Outcome:
     with store.read() as conn:
         waits = [attempts.waiting(conn, key, now=store.now()) for key in keys]
     longest = max((w for w in waits if w is not None), default=None)
-    return WrongPassword() if longest is None else _locked(longest)
+    if longest is None:
+        return WrongPassword(account=account)
+    return LockedOut(wait_seconds=_seconds(longest), tried=True, account=account)
 
 
-def _locked(wait: dt.timedelta) -> LockedOut:
-    return LockedOut(wait_seconds=math.ceil(wait.total_seconds()))
+def _seconds(wait: dt.timedelta) -> int:
+    return math.ceil(wait.total_seconds())
 
 
 def _welcome(

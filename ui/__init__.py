@@ -1,0 +1,1 @@
+"""The shell, signing in, and how results, decisions and the trail look."""

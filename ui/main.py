@@ -1,0 +1,167 @@
+"""The shell around every page: who is signed in, where one can go, and signing out.
+
+Run by Streamlit on every click. This folder has no `pages/` beside it, so Streamlit's own page
+discovery, which would show pages without a sign-in, never starts; page files are registered by
+path.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402  # after the path is set
+
+from guard.policy import ConsoleRole, Principal  # noqa: E402  # after the path is set
+from store import changes  # noqa: E402  # after the path is set
+from ui import brand, identity, markup, session  # noqa: E402  # after the path is set
+
+PAGES = ROOT / "pages"
+WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """One page file and who may open it."""
+
+    section: str
+    file: str
+    url_path: str
+    title: str
+    icon: str
+    roles: tuple[ConsoleRole, ...]
+    default: bool = False
+
+
+def screens(principal: Principal) -> tuple[Screen, ...]:
+    """Returns every screen, titled for this person."""
+    return (
+        Screen(
+            section="Work",
+            file="ask.py",
+            url_path="ask",
+            title="Ask",
+            icon=":material/forum:",
+            roles=("analyst", "reviewer", "admin"),
+            default=True,
+        ),
+        Screen(
+            section="Work",
+            file="approvals.py",
+            url_path="approvals",
+            title=_approvals_title(principal),
+            icon=":material/rule:",
+            roles=("analyst", "reviewer", "admin"),
+        ),
+        Screen(
+            section="Admin",
+            file="audit.py",
+            url_path="audit",
+            title="Audit log",
+            icon=":material/receipt_long:",
+            roles=("admin",),
+        ),
+        Screen(
+            section="Admin",
+            file="admin.py",
+            url_path="admin",
+            title="Policy and sources",
+            icon=":material/tune:",
+            roles=("admin",),
+        ),
+    )
+
+
+def main() -> None:
+    """Draws the shell and runs the page the address names, if this person may open it."""
+    st.set_page_config(page_title=brand.NAME, page_icon=brand.MARK, layout="wide")
+    st.logo(brand.wordmark(_theme()), size="large")
+    principal = identity.current()
+    if principal is None:
+        st.navigation([st.Page(identity.signed_out, title="Signed out")], position="hidden").run()
+        return
+    _forget_others(principal)
+    page = st.navigation(_navigation(principal))
+    with st.sidebar:
+        st.html(markup.person(principal.display_name, principal.roles, _theme()))
+        _watch(principal)
+    page.run()
+
+
+def _navigation(principal: Principal) -> dict[str, list[st.Page]]:
+    """Returns the pages this person may open, and in place of each other one a sentence saying why.
+
+    The files of pages out of reach are not registered at all; a link to one finds the sentence.
+    """
+    if not principal.roles:
+        return {"": [st.Page(_no_role(principal), title="No role", url_path="welcome")]}
+    pages: dict[str, list[st.Page]] = {}
+    for screen in screens(principal):
+        allowed = bool(principal.roles & set(screen.roles))
+        pages.setdefault(screen.section if allowed else "", []).append(
+            st.Page(
+                PAGES / screen.file if allowed else _refusal(principal, screen),
+                title=screen.title,
+                icon=screen.icon,
+                url_path=screen.url_path,
+                default=screen.default,
+                visibility="visible" if allowed else "hidden",
+            )
+        )
+    return pages
+
+
+def _refusal(principal: Principal, screen: Screen) -> Callable[[], None]:
+    def refuse() -> None:
+        identity.wrong_role(principal, *screen.roles)
+
+    return refuse
+
+
+def _no_role(principal: Principal) -> Callable[[], None]:
+    def explain() -> None:
+        st.html(
+            markup.notice(
+                "You have no role yet.",
+                f"You are signed in as {principal.display_name}. Ask an admin for a role, then "
+                "load this page again.",
+            )
+        )
+
+    return explain
+
+
+def _approvals_title(principal: Principal) -> str:
+    if not principal.roles & {"reviewer", "admin"}:
+        return "My requests"
+    with session.store().read() as conn:
+        waiting = changes.count_to_review(conn, principal.id)
+    return f"Approvals ({waiting})" if waiting else "Approvals"
+
+
+def _forget_others(principal: Principal) -> None:
+    """Empties the tab's state if it was another person's: its id is enough to resume it."""
+    if st.session_state.get("owner") != principal.id:
+        st.session_state.clear()
+        st.session_state["owner"] = principal.id
+
+
+def _theme() -> markup.Theme:
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+def _watch(drawn_for: Principal) -> None:
+    """Draws everything anew when the person has signed out elsewhere or has other roles now."""
+    if identity.current() != drawn_for:
+        st.rerun()
+
+
+if __name__ == "__main__":
+    main()
