@@ -11,7 +11,7 @@ from typing import Literal
 
 ConsoleRole = Literal["analyst", "reviewer", "admin"]
 
-TurnKind = Literal["question", "sql"]
+TurnKind = Literal["question", "sql", "change"]
 
 TurnState = Literal[
     "queued",
