@@ -37,7 +37,8 @@ class Rows:
     """What a read gave, not yet redacted: never leaves `guard/`.
 
     `table` has one column per output column, names as the engine gave them (duplicates allowed).
-    `truncated` is true when more rows existed than `max_rows`. `elapsed_us` is the engine's own time.
+    `truncated` is true when more rows existed than `max_rows`. `elapsed_us` is what the engine's
+    process took, in microseconds.
     """
 
     table: pa.Table
@@ -60,7 +61,11 @@ class Engine(Protocol):
     dialect: str
 
     def reflect(self) -> Catalog:
-        """Returns the catalog, untagged. Raises `SourceUnavailable` with a sentence for an operator."""
+        """Returns the catalog, untagged.
+
+        Raises:
+            SourceUnavailable: with a sentence for an operator.
+        """
         ...
 
     def run(self, query: GuardedQuery, cancel: Cancel) -> Rows:
@@ -68,7 +73,7 @@ class Engine(Protocol):
 
         Raises:
             Interrupted: `cancel` was set, the time or the memory was used up.
-            Refused: the engine itself refused (`engine.*` rules); text from the engine is not passed on.
+            Refused: the engine itself refused (`engine.*` rules); its own text is not passed on.
             SourceUnavailable: the engine's process could not be used.
         """
         ...

@@ -1,0 +1,1 @@
+"""What runs inside an embedded engine's worker process. Imports nothing else of Gatehouse."""

@@ -1,0 +1,40 @@
+"""How a statement failed, as a code. The engine's own words never leave this process."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+FaultCode = Literal[
+    "no_such_name",
+    "syntax",
+    "meaning",
+    "types",
+    "arithmetic",
+    "not_allowed",
+    "not_supported",
+    "value_too_large",
+    "result_too_large",
+    "memory",
+    "interrupted",
+    "busy",
+    "unfinished",
+    "missing",
+    "unreadable",
+    "not_a_database",
+    "newer_format",
+    "damaged",
+    "engine",
+]
+"""The closed set of outcomes other than rows.
+
+`meaning` is a name, type or grouping the engine cannot make sense of; `unfinished` a write that was
+cut off and waits to be rolled back; `engine` whatever the others do not name.
+"""
+
+
+class Fault(Exception):
+    """A statement or a connection failed; `code` says how, and nothing else is told."""
+
+    def __init__(self, code: FaultCode) -> None:
+        super().__init__(code)
+        self.code: FaultCode = code

@@ -1,0 +1,81 @@
+"""What an engine offers inside its worker process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from guard.engines.child.faults import Fault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One read. `readable` maps tables to columns, both in lower case."""
+
+    sql: str
+    readable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    max_rows: int
+    max_bytes: int
+    timeout_ms: int
+
+
+class Reader(Protocol):
+    """One source, opened for reading only."""
+
+    def run(self, request: Request, stop: Stop) -> tuple[pa.Table, bool]:
+        """Returns the rows and whether there were more than `max_rows`. Raises `Fault`."""
+        ...
+
+    def reflect(self) -> Mapping[str, object]:
+        """Returns the catalog as plain JSON values. Raises `Fault`."""
+        ...
+
+    def interrupt(self) -> None:
+        """Asks the running statement to stop. Called from another thread; must not wait."""
+        ...
+
+    def release(self) -> None:
+        """Lets go of the source's file; the next statement opens it again."""
+        ...
+
+
+class Stop:
+    """Which statement runs and whether it was asked to stop.
+
+    Statements are numbered, so that an interrupt which comes late cannot hit the next statement and
+    one which comes early is not lost.
+    """
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._interrupt = interrupt
+        self._running = 0
+        self._stopped = 0
+
+    def begin(self, number: int) -> None:
+        """Marks the statement as running. Raises `Fault` when it was already asked to stop."""
+        with self._lock:
+            self._running = number
+            if self._stopped >= number:
+                raise Fault("interrupted")
+
+    def end(self) -> None:
+        """Marks that nothing runs."""
+        with self._lock:
+            self._running = 0
+
+    def ask(self, number: int) -> None:
+        """Asks the statement of that number to stop."""
+        with self._lock:
+            self._stopped = max(self._stopped, number)
+            if self._running == number:
+                self._interrupt()
+
+    def asked(self) -> bool:
+        """True when the running statement was asked to stop."""
+        return 0 < self._running <= self._stopped

@@ -1,0 +1,107 @@
+"""What one SQLite statement may touch, decided by the library while it compiles the statement.
+
+https://www.sqlite.org/c3ref/set_authorizer.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from guard.engines.child import sqlite_words as words
+
+_SCHEMA = frozenset({"sqlite_master", "sqlite_schema"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grants:
+    """What may be read, in lower case; `shadows` and `whole` are found out only when needed."""
+
+    readable: Mapping[str, AbstractSet[str]]
+    views: AbstractSet[str] = frozenset()
+    shadows: AbstractSet[str] = frozenset()
+    whole: AbstractSet[str] = frozenset()
+
+
+class Authorizer:
+    """Default deny. `denied` holds the names of what was asked for and not granted."""
+
+    def __init__(self, grants: Grants) -> None:
+        self._grants = grants
+        self.denied: list[tuple[int, str]] = []
+
+    def __call__(
+        self, action: int, first: str | None, second: str | None, _db: str | None, inner: str | None
+    ) -> int:
+        """Returns SQLITE_OK or SQLITE_DENY, as `sqlite3.Connection.set_authorizer` asks."""
+        a, b = (first or "").lower(), (second or "").lower()
+        if self._allows(action, a, b, (inner or "").lower()):
+            return sqlite3.SQLITE_OK
+        self.denied.append((action, b if action == sqlite3.SQLITE_PRAGMA else a))
+        return sqlite3.SQLITE_DENY
+
+    def _allows(self, action: int, a: str, b: str, inner: str) -> bool:
+        if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE):
+            return True
+        if action == sqlite3.SQLITE_READ:
+            return self._reads(a, b, inner)
+        if action == sqlite3.SQLITE_FUNCTION:
+            return b in words.FUNCTIONS
+        if action == sqlite3.SQLITE_PRAGMA:
+            return self._pragma(a, b)
+        # A virtual table declares its columns with a CREATE TABLE that is never carried out, which
+        # shows here as an update of the schema; a real one is refused by the library itself.
+        return action == sqlite3.SQLITE_UPDATE and a in _SCHEMA
+
+    def _reads(self, table: str, column: str, inner: str) -> bool:
+        grants = self._grants
+        columns = grants.readable.get(table)
+        if columns is not None:
+            # The empty name: the table is scanned and no column of it is taken.
+            return column == "" or column in columns or table in grants.whole
+        if table in grants.views:
+            # A view inside a view: the columns behind it are asked for one by one.
+            return inner in grants.views
+        if table in _SCHEMA:
+            return column == "rowid"
+        return table in words.TABLE_FUNCTIONS or table in grants.shadows
+
+    def _pragma(self, name: str, argument: str) -> bool:
+        if argument == "":
+            return name in words.BARE_PRAGMAS
+        return name in words.TABLE_PRAGMAS and argument in self._grants.whole
+
+
+def second_look(connection: sqlite3.Connection, grants: Grants, denied: AbstractSet[str]) -> Grants:
+    """Returns `grants` with what belongs to tables of which every column may be read.
+
+    Their own shadow tables (full-text indexes keep their rows there), hidden columns and
+    description. Asked only after a refusal, because it costs more than a small statement.
+    """
+    virtual = {
+        name.lower(): kind
+        for _, name, kind, *_ in connection.execute("PRAGMA main.table_list")
+        if kind in ("virtual", "shadow")
+    }
+    wanted = {t for t in grants.readable if _concerns(t, denied)}
+    whole = {t for t in wanted if _columns(connection, t) <= grants.readable[t]}
+    shadows = {
+        name
+        for name, kind in virtual.items()
+        if kind == "shadow"
+        and any(virtual.get(t) == "virtual" and name.startswith(f"{t}_") for t in whole)
+    }
+    return Grants(readable=grants.readable, views=grants.views, shadows=shadows, whole=whole)
+
+
+def _concerns(table: str, denied: AbstractSet[str]) -> bool:
+    return any(name == table or name.startswith(f"{table}_") for name in denied)
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    quoted = '"' + table.replace('"', '""') + '"'
+    rows = connection.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
+    # Hidden columns of a virtual table (1) repeat what its other columns hold.
+    return {name.lower() for _, name, *_, hidden in rows if hidden != 1} or {""}
