@@ -17,6 +17,8 @@ MAX_DEPTH = 8
 """Views over views over views: more than this is refused."""
 MAX_VIEWS = 200
 """Places where a view is put in; views that fan out would multiply without it."""
+VIEW = "view"
+"""Key in a subquery's `meta`: the name of the view it stands for."""
 
 # What a table reference may carry over to the subquery in its place; anything else is refused.
 _KEPT = ("joins", "laterals", "pivots", "sample")
@@ -103,6 +105,7 @@ class _Expansion:
         query = _definition(view, dialect).copy()
         self.expand(query, (*path, view.name), hidden | around)
         subquery = _subquery(table, view, query)
+        subquery.meta[VIEW] = view.name
         _forget_schema(table, view)
         table.replace(subquery)
 

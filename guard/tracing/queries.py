@@ -1,0 +1,394 @@
+"""Queries: SELECT, set operations, row lists and CTEs, recursive ones until nothing is added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from guard.catalog import Catalog
+from guard.tracing.expressions import Expressions
+from guard.tracing.flows import NOTHING, UNKNOWN, Flows, union
+from guard.tracing.plan import Plan
+from guard.tracing.relations import Outputs, Relations
+from guard.tracing.scopes import Output, Relation, Scope, renamed
+from guard.tracing.stars import Stars, spreading
+
+MAX_ROUNDS = 100
+"""Rounds over all recursive CTEs of a statement; more and the result is unknown."""
+
+_SAFE_ON_SUBQUERY = frozenset(
+    ("this", "alias", "with_", "where", "order", "limit", "offset", "joins", "sample")
+)
+_SAFE_ON_SET = frozenset(("with_", "this", "expression", "distinct", "order", "limit", "offset"))
+_SAFE_ON_SELECT = frozenset(
+    (
+        *("with_", "hint", "operation_modifiers", "distinct", "expressions", "sample"),
+        *("from_", "joins", "laterals", "where", "group", "having", "qualify", "windows"),
+        *("order", "limit", "offset"),
+    )
+)
+
+
+class _Lost(Exception):
+    """Not even the number of columns can be told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traced:
+    """What a statement was found to do. `outputs` is None when their number is unknown."""
+
+    outputs: Outputs
+    filters: Flows
+    plan: Plan
+
+
+class Walk:
+    """One walk over one tree whose views are expanded. Not to be used twice."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        dialect = catalog.dialect
+        self._dialect = dialect
+        self._plan = Plan()
+        self._expressions = Expressions(dialect, self._plan, self)
+        self._relations = Relations(catalog, self._plan, self, self._expressions)
+        self._stars = Stars(self._plan, self._expressions)
+        self._homes: dict[int, Scope | None] = {}
+        self._ctes: dict[int, exp.CTE] = {}
+        self._known: dict[int, tuple[Outputs, Flows]] = {}
+        self._assumed: dict[int, Outputs] = {}
+        self._open: list[exp.CTE] = []
+        self._met: set[int] = set()
+        self._rounds = 0
+
+    def run(self, tree: exp.Expr) -> Traced:
+        """Returns what `tree`, a query, carries out."""
+        outputs, filters = self.query(tree, None)
+        for cte in list(self._ctes.values()):
+            # A CTE nobody reads carries nothing out, but a rewrite must know it too.
+            self.cte(cte)
+        return Traced(outputs=outputs, filters=filters, plan=self._plan)
+
+    def inner(self, query: exp.Expr, scope: Scope) -> tuple[Outputs, Flows]:
+        """Returns what a query inside an expression carries and filters by."""
+        outputs, filters = self.query(query, scope)
+        scope.filters.append(filters)
+        return outputs, filters
+
+    def query(self, node: exp.Expr, parent: Scope | None) -> tuple[Outputs, Flows]:
+        """Returns a query's outputs, None when their number is unknown, and what it filters by."""
+        self._enter(node, parent)
+        try:
+            if isinstance(node, exp.Select):
+                return self._select(node, parent)
+            if isinstance(node, exp.SetOperation):
+                return self._set_operation(node, parent)
+            if isinstance(node, exp.Subquery):
+                return self._subquery(node, parent)
+            if isinstance(node, exp.Values):
+                return self._values(node, parent)
+        except _Lost:
+            pass
+        else:
+            self._plan.doubts.append(type(node).__name__)
+        return None, UNKNOWN
+
+    def _enter(self, node: exp.Expr, parent: Scope | None) -> None:
+        with_ = node.args.get("with_")
+        for cte in with_.expressions if with_ is not None else ():
+            self._homes[id(cte)] = parent
+            self._ctes[id(cte)] = cte
+
+    # SELECT --------------------------------------------------------------------------------------
+
+    def _select(self, node: exp.Select, parent: Scope | None) -> tuple[Outputs, Flows]:
+        if _unusual(node, _SAFE_ON_SELECT):
+            raise self._lost("SELECT")
+        scope = Scope(parent=parent)
+        self._relations.fill(node, scope)
+        for window in node.args.get("windows") or ():
+            scope.windows[window.this.name.casefold()] = window
+        for projection in node.expressions:
+            if projection.alias:
+                written = scope.aliases.setdefault(projection.alias.casefold(), [])
+                written.append(projection.unalias())
+        outputs = [o for p in node.expressions for o in self._projected(p, scope)]
+        self._clauses(node, scope, outputs)
+        if any(_may_spread(p, scope, self._dialect) for p in node.expressions):
+            # UNNEST of a struct makes several columns, so no position is certain.
+            everything = union([o.flows for o in outputs])
+            outputs = [replace(o, flows=everything) for o in outputs]
+        return tuple(outputs), union(scope.filters)
+
+    def _projected(self, node: exp.Expr, scope: Scope) -> Iterator[Output]:
+        inner = node.unalias()
+        if isinstance(inner, exp.Star) or (
+            isinstance(inner, exp.Column) and isinstance(inner.this, exp.Star)
+        ):
+            found = self._stars.expand(inner, scope)
+            if found is None:
+                raise self._lost("*")
+            yield from found
+            return
+        if _has_many(inner):
+            raise self._lost("*")
+        flows = self._expressions.flows(inner, scope)
+        yield Output(name=_name_of(node).casefold(), flows=flows, written=_written(node))
+
+    def _clauses(self, node: exp.Select, scope: Scope, outputs: Sequence[Output]) -> None:
+        clause = scope.clause()
+        for key in ("where", "having", "qualify"):
+            condition = node.args.get(key)
+            if condition is not None:
+                self._expressions.filter(condition.this, clause)
+        group = node.args.get("group")
+        for key in group.iter_expressions() if group is not None else ():
+            self._grouped(key, clause)
+        distinct = node.args.get("distinct")
+        if distinct is not None:
+            self._expressions.filter(distinct.args.get("on"), clause)
+        for window in scope.windows.values():
+            self._expressions.flows(window, scope)
+        self._tail(node, clause, outputs)
+
+    def _grouped(self, key: exp.Expr, clause: Scope) -> None:
+        if isinstance(key, (exp.Cube, exp.GroupingSets, exp.Rollup)):
+            for part in key.iter_expressions():
+                self._grouped(part, clause)
+        else:
+            self._expressions.key(key, clause)
+
+    def _tail(self, node: exp.Expr, clause: Scope, outputs: Sequence[Output]) -> None:
+        """ORDER BY, LIMIT and OFFSET, which any query may end with."""
+        order = node.args.get("order")
+        for ordered in order.expressions if order is not None else ():
+            key = ordered.this
+            if isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(outputs):
+                clause.filters.append(outputs[int(key.name) - 1].flows.implied())
+            elif isinstance(key, exp.Var) and key.name.upper() == "ALL":
+                clause.filters.extend(o.flows.implied() for o in outputs)
+            else:
+                self._expressions.filter(key, clause)
+        for key in ("limit", "offset"):
+            bound = node.args.get(key)
+            if bound is not None:
+                self._expressions.filter(bound.args.get("expression"), clause)
+                self._expressions.filter(bound.args.get("count"), clause)
+
+    # Other queries -------------------------------------------------------------------------------
+
+    def _subquery(self, node: exp.Subquery, parent: Scope | None) -> tuple[Outputs, Flows]:
+        if _unusual(node, _SAFE_ON_SUBQUERY):
+            raise self._lost("brackets")
+        if isinstance(node.this, exp.Table):
+            raise self._lost("brackets")
+        outputs, filters = self.query(node.this, parent)
+        return outputs, self._ended(node, parent, outputs, filters)
+
+    def _set_operation(self, node: exp.SetOperation, parent: Scope | None) -> tuple[Outputs, Flows]:
+        first, *others = self._legs(node, parent)
+        return self._combined(node, parent, self.query(first, parent), others)
+
+    def _combined(
+        self,
+        node: exp.SetOperation,
+        parent: Scope | None,
+        first: tuple[Outputs, Flows],
+        others: Sequence[exp.Expr],
+    ) -> tuple[Outputs, Flows]:
+        outputs, filters = first
+        for leg in others:
+            more, also = self.query(leg, parent)
+            outputs = _side_by_side(outputs, more)
+            filters = union([filters, also])
+        return outputs, self._ended(node, parent, outputs, filters)
+
+    def _legs(self, node: exp.SetOperation, parent: Scope | None) -> list[exp.Expr]:
+        """Returns the queries that a chain of set operations combines, left to right."""
+        right: list[exp.Expr] = []
+        left: exp.Expr = node
+        while isinstance(left, exp.SetOperation):
+            if left is not node:
+                self._enter(left, parent)
+            if _unusual(left, _SAFE_ON_SET):
+                raise self._lost("set operation")
+            right.append(left.expression)
+            left = left.this
+        return [left, *reversed(right)]
+
+    def _ended(
+        self, node: exp.Expr, parent: Scope | None, outputs: Outputs, filters: Flows
+    ) -> Flows:
+        """Follows the ORDER BY and LIMIT after a whole query, which see its outputs by name."""
+        row = Relation(name="", columns=outputs, rest=UNKNOWN if outputs is None else None)
+        scope = Scope(parent=parent, relations=[row], filters=[filters])
+        self._tail(node, scope, outputs or ())
+        return union(scope.filters)
+
+    def _values(self, node: exp.Values, parent: Scope | None) -> tuple[Outputs, Flows]:
+        scope = Scope(parent=parent)
+        rows = [
+            [self._expressions.flows(v, scope) for v in row.expressions]
+            if isinstance(row, exp.Tuple)
+            else [self._expressions.flows(row, scope)]
+            for row in node.expressions
+        ]
+        if len({len(row) for row in rows}) != 1:
+            raise self._lost("VALUES")
+        outputs = tuple(Output(name="", flows=union(cells)) for cells in zip(*rows, strict=True))
+        self._tail(node, scope, outputs)
+        return outputs, union(scope.filters)
+
+    # CTEs ----------------------------------------------------------------------------------------
+
+    def cte(self, node: exp.CTE) -> tuple[Outputs, Flows]:
+        """Returns what a CTE offers, under the names given with it."""
+        key = id(node)
+        if key in self._known:
+            return self._known[key]
+        if key in self._assumed:
+            return self._again(node), NOTHING
+        body = node.this
+        parent = self._homes.get(key)
+        self._open.append(node)
+        self._assumed[key] = None
+        try:
+            if isinstance(body, exp.SetOperation):
+                outputs, filters = self._until_stable(node, body, parent)
+            else:
+                outputs, filters = self.query(body, parent)
+        finally:
+            self._open.pop()
+            del self._assumed[key]
+        self._known[key] = _renamed(outputs, node), filters
+        return self._known[key]
+
+    def _again(self, node: exp.CTE) -> Outputs:
+        """Returns what is known so far of a CTE that is read from its own body."""
+        with_ = node.parent
+        told = bool(with_.args.get("recursive")) if isinstance(with_, exp.With) else False
+        if not told and self._dialect != "sqlite":
+            self._plan.doubts.append("WITH")
+            return None
+        place = next(at for at, cte in enumerate(self._open) if cte is node)
+        inside = self._open[place + 1 :]
+        if not all(_is_inside(cte, node) for cte in inside):
+            self._plan.doubts.append("WITH RECURSIVE")
+            return None
+        self._met.add(id(node))
+        return self._assumed[id(node)]
+
+    def _until_stable(
+        self, node: exp.CTE, body: exp.SetOperation, parent: Scope | None
+    ) -> tuple[Outputs, Flows]:
+        """Follows a body that may read itself: once more until no column gains a source."""
+        self._enter(body, parent)
+        try:
+            first, *others = self._legs(body, parent)
+        except _Lost:
+            return None, UNKNOWN
+        anchor = self.query(first, parent)
+        self._met.discard(id(node))
+        outputs = anchor[0]
+        while True:
+            self._rounds += 1
+            self._assumed[id(node)] = _renamed(outputs, node)
+            known = dict(self._known)
+            more, filters = self._combined(body, parent, anchor, others)
+            if id(node) not in self._met or more == outputs or more is None:
+                return more, filters
+            if self._rounds > MAX_ROUNDS:
+                self._plan.doubts.append("WITH RECURSIVE")
+                return None, UNKNOWN
+            outputs = more
+            self._known = known
+
+    def _lost(self, what: str) -> _Lost:
+        self._plan.doubts.append(what)
+        return _Lost()
+
+
+def _renamed(outputs: Outputs, cte: exp.CTE) -> Outputs:
+    alias = cte.args.get("alias")
+    columns = alias.columns if isinstance(alias, exp.TableAlias) else []
+    if not columns or outputs is None:
+        return outputs
+    return renamed(outputs, columns) if len(columns) == len(outputs) else None
+
+
+def _side_by_side(left: Outputs, right: Outputs) -> Outputs:
+    if left is None or right is None or len(left) != len(right):
+        return None
+    return tuple(
+        replace(a, flows=union([a.flows, b.flows])) for a, b in zip(left, right, strict=True)
+    )
+
+
+def _is_inside(node: exp.Expr, outer: exp.Expr) -> bool:
+    found: exp.Expr | None = node
+    while found is not None and found is not outer:
+        found = found.parent
+    return found is outer
+
+
+def _unusual(node: exp.Expr, safe: frozenset[str]) -> bool:
+    return any(value and key not in safe for key, value in node.args.items())
+
+
+_LISTS = (
+    exp.Array,
+    exp.ArrayAgg,
+    exp.GenerateSeries,
+    exp.MapKeys,
+    exp.RegexpExtractAll,
+    exp.RegexpSplit,
+    exp.Split,
+    exp.StringToArray,
+)
+_ONE_COLUMN = frozenset(("sqlite", "postgres", "mysql"))
+
+
+def _may_spread(node: exp.Expr, scope: Scope, dialect: str) -> bool:
+    """True where UNNEST might make more than one column of a projection."""
+    if dialect in _ONE_COLUMN or isinstance(node, (exp.Column, exp.Star)):
+        return False
+    return any(n.expressions or not _is_list(n.this, scope) for n in spreading(node))
+
+
+def _is_list(node: exp.Expr, scope: Scope) -> bool:
+    if isinstance(node, exp.Column):
+        name = node.name.casefold()
+        found = [o for r in scope.relations for o in r.columns or () if o.name == name]
+        return bool(found) and all(o.is_list for o in found)
+    return isinstance(node, _LISTS)
+
+
+def _has_many(node: exp.Expr) -> bool:
+    """True for a projection that an engine spreads over a number of columns only it knows."""
+    if isinstance(node, (exp.Column, exp.Literal)):
+        return False
+    if isinstance(node, (exp.Aliases, exp.PositionalColumn)) or node.is_star:
+        return True
+    if isinstance(node, exp.Predicate) and isinstance(node.this, exp.Star):
+        return True
+    return next(_columns_in(node), None) is not None
+
+
+def _columns_in(node: exp.Expr) -> Iterator[exp.Expr]:
+    return (
+        n for n in node.walk(prune=lambda n: isinstance(n, exp.Query)) if isinstance(n, exp.Columns)
+    )
+
+
+def _name_of(node: exp.Expr) -> str:
+    if isinstance(node, (exp.Alias, exp.Column, exp.Subquery)):
+        return str(node.alias_or_name)
+    return str(node.name) if isinstance(node, exp.Dot) else ""
+
+
+def _written(node: exp.Expr) -> exp.Identifier | None:
+    found = node.args.get("alias") if isinstance(node, exp.Alias) else None
+    if isinstance(node, exp.Column):
+        found = node.this
+    return found if isinstance(found, exp.Identifier) else None

@@ -1,0 +1,143 @@
+"""Scopes: what stands in a FROM clause and which columns it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from guard.tracing.flows import NOTHING, UNKNOWN, Flows, union
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Output:
+    """One output column, by position. `name` is empty where the engine makes one up.
+
+    `written` spells the name so that the engine reads it back as this column; `is_list` is true
+    when the value is known to be a list, not a struct that UNNEST would spread over columns.
+    """
+
+    name: str
+    flows: Flows
+    written: exp.Identifier | None = None
+    is_list: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Relation:
+    """Something in a FROM clause.
+
+    `columns` is None when not even their number is known. `rest` is what a name that `columns` does
+    not list may carry: None where there is no such column. `alias` spells the relation's name.
+    """
+
+    name: str
+    columns: tuple[Output, ...] | None
+    rest: Flows | None = None
+    alias: exp.Identifier | None = None
+    base: bool = False
+
+    def column(self, name: str) -> Flows | None:
+        """Returns what the column carries, or None where there is none of that name.
+
+        Names may stand twice; then either may be meant.
+        """
+        found = [o.flows for o in self.columns or () if o.name == name]
+        return union(found) if found else None
+
+    def row(self) -> Flows:
+        """Returns what the row as a whole carries."""
+        parts = [o.flows for o in self.columns or ()]
+        return union([*parts, self.rest or NOTHING])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One column of `SELECT *`. `relation` is None for a column that USING has merged."""
+
+    output: Output
+    relation: Relation | None
+
+
+@dataclass
+class Scope:
+    """What the names in one SELECT can mean; names not found here are looked up in `parent`.
+
+    `certain` is false where the engine may or may not let this scope see its parent's relations (a
+    derived table beside others): what is found there counts, and the search goes on.
+    """
+
+    parent: Scope | None = None
+    certain: bool = True
+    relations: list[Relation] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
+    aliases: dict[str, list[exp.Expr]] = field(default_factory=dict)
+    windows: dict[str, exp.Window] = field(default_factory=dict)
+    bound: frozenset[str] = frozenset()
+    aliases_too: bool = False
+    filters: list[Flows] = field(default_factory=list)
+    known_aliases: dict[str, Flows | None] = field(default_factory=dict)
+
+    def column(self, name: str) -> Flows | None:
+        """Returns what a bare column name carries among this scope's own relations."""
+        found = [f for r in self.relations if (f := r.column(name)) is not None]
+        return union(found) if found else None
+
+    def named(self, name: str) -> list[Relation]:
+        """Returns the relations that go by `name`."""
+        return [r for r in self.relations if r.name == name]
+
+    def rest(self) -> list[Flows]:
+        """Returns what columns without a known name carry."""
+        return [r.rest for r in self.relations if r.rest is not None]
+
+    def clause(self) -> Scope:
+        """The same names for a clause in which an output's alias may hide a column."""
+        return Scope(
+            parent=self.parent,
+            certain=self.certain,
+            relations=self.relations,
+            items=self.items,
+            aliases=self.aliases,
+            windows=self.windows,
+            aliases_too=True,
+            filters=self.filters,
+            known_aliases=self.known_aliases,
+        )
+
+
+def derived(
+    name: str,
+    outputs: Sequence[Output] | None,
+    *,
+    alias: exp.Identifier | None,
+    columns: Sequence[exp.Identifier] = (),
+) -> Relation:
+    """Returns a subquery, CTE or row list as a relation; `columns` renames it by position.
+
+    Some engines take fewer names than columns; here that is a doubt, so nothing is known.
+    """
+    if outputs is None or (columns and len(columns) != len(outputs)):
+        return Relation(name=name, columns=None, rest=UNKNOWN, alias=alias)
+    found = renamed(outputs, columns) if columns else tuple(outputs)
+    unnamed = [o.flows for o in found if not o.name]
+    rest = union(unnamed) if unnamed else None
+    return Relation(name=name, columns=found, rest=rest, alias=alias)
+
+
+def renamed(outputs: Sequence[Output], names: Sequence[exp.Identifier]) -> tuple[Output, ...]:
+    """Returns the outputs under other names, position by position."""
+    return tuple(
+        replace(output, name=name.name.casefold(), written=name)
+        for output, name in zip(outputs, names, strict=True)
+    )
+
+
+def alias_of(node: exp.Expr) -> tuple[exp.Identifier | None, list[exp.Identifier]]:
+    """Returns the alias of something in a FROM clause and the column names given with it."""
+    alias = node.args.get("alias")
+    if not isinstance(alias, exp.TableAlias):
+        return None, []
+    columns = [c if isinstance(c, exp.Identifier) else c.this for c in alias.columns]
+    return alias.this, columns
