@@ -6,7 +6,8 @@ GuardError
 ├── SourceUnavailable    the source could not be opened or its engine died; nothing was changed
 ├── ConfigurationError   a policy, secret or data folder that cannot be used as it is
 ├── Illegal              a change request is not in the state the step needs
-└── Drifted              the rows a change would touch are no longer those that were reviewed
+├── Drifted              the rows a change would touch are no longer those that were reviewed
+└── OutcomeUnknown       a write may or may not have been committed; find out before anything else
 
 Messages are written for the person who reads them: what was refused, why, the way out. They never
 carry text from an engine, because engines quote values and names the person may not see.
@@ -66,6 +67,10 @@ class ConfigurationError(GuardError):
 
 class Illegal(GuardError):
     """A change request was not in the state this step needs. Read it again and decide again."""
+
+
+class OutcomeUnknown(GuardError):
+    """The process that wrote died around its commit. Ask the source what became of it."""
 
 
 class Drifted(GuardError):

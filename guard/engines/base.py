@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import pyarrow as pa
 
-from guard.catalog import Catalog
-from guard.rewrite import GuardedQuery
+if TYPE_CHECKING:
+    from guard.catalog import Catalog
+    from guard.diff import Diff
+    from guard.rewrite import GuardedQuery
 
 
 class Cancel:
@@ -84,4 +86,79 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Ends the worker process and frees the source."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeCaps:
+    """What a preview may cost: rows touched, rows kept for the screen, time, lock waiting."""
+
+    max_rows: int
+    shown_rows: int
+    timeout_ms: int
+    lock_timeout_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What is to be run as the write role: a statement, or an undo image of an earlier change.
+
+    `decided` maps tables to the columns left out of the comparison, as the preview found them.
+    """
+
+    source: str
+    sql: str | None
+    undo_image: bytes | None = None
+    decided: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captured:
+    """What ran in the open transaction: its diff, and the image that takes it back."""
+
+    diff: Diff
+    undo_image: bytes
+
+
+Found = Literal["before", "after", "neither"]
+
+
+class ChangeEngine(Protocol):
+    """A source as the write role. Reads never go through it."""
+
+    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+        """Returns the exact diff of a change; it was run and rolled back.
+
+        Raises:
+            Refused: no exact preview is possible, a cap was passed, or the engine refused
+                (`preview.*`, `engine.*`); nothing is left behind.
+            Interrupted: stopped or too slow.
+            SourceUnavailable: the source cannot be written now (locked, missing).
+        """
+        ...
+
+    def apply(
+        self,
+        change: Change,
+        caps: ChangeCaps,
+        ready: Callable[[Captured], None],
+        cancel: Cancel,
+    ) -> Captured:
+        """Runs the change in one transaction and returns what was committed.
+
+        `ready` is called inside it, before the commit. When it raises, the transaction is rolled
+        back and the exception goes on.
+
+        Raises:
+            Refused, Interrupted, SourceUnavailable: as `preview`; nothing was committed.
+            OutcomeUnknown: the process died between `ready` and the end of the commit; ask `find`.
+        """
+        ...
+
+    def find(self, undo_image: bytes) -> Found:
+        """Says whether the touched rows are as before the change, as after it, or neither."""
+        ...
+
+    def close(self) -> None:
+        """Ends the worker process."""
         ...

@@ -1,0 +1,98 @@
+"""What a change does, row by row, on every table it touches, and the fingerprint of all that.
+
+A diff is captured by running the statement in a transaction (`ChangeEngine.preview`), never by
+guessing from its text. The fingerprint binds an approval to what was shown and to what may be
+committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from store.states import UndoKind
+
+Cell = str | int | float | bool | None
+"""A value as it is shown and compared: bytes as hex with a prefix x', other types as the engine's
+text."""
+
+RowKind = Literal["inserted", "updated", "deleted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowChange:
+    """One row: `before` is None for an inserted one, `after` for a deleted one.
+
+    Cells stand in the order of `TableDiff.columns`.
+    """
+
+    kind: RowKind
+    before: tuple[Cell, ...] | None
+    after: tuple[Cell, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDiff:
+    """The exact change of one table.
+
+    `inserted`, `updated` and `deleted` count all rows; `rows` holds the first of them in key order.
+    `before_hash` and `after_hash` are SHA-256 over all touched rows, the latter without the columns
+    in `decided`, whose values are only known when it runs (`now()`, a generated key).
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    inserted: int
+    updated: int
+    deleted: int
+    rows: tuple[RowChange, ...]
+    before_hash: str
+    after_hash: str
+    decided: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many rows are touched."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff:
+    """Everything a change does.
+
+    `undo` says whether it can be taken back exactly, `undo_notes` what cannot; `undo_verified` is
+    true when that was tried in the same transaction. `schema_hash` is SHA-256 over the definitions
+    of the touched tables and their triggers. `elapsed_us` is what the preview took.
+    """
+
+    tables: tuple[TableDiff, ...]
+    schema_hash: str
+    undo: UndoKind
+    undo_notes: tuple[str, ...]
+    undo_verified: bool
+    elapsed_us: int
+
+    @property
+    def total(self) -> int:
+        """How many rows are touched on all tables."""
+        return sum(t.total for t in self.tables)
+
+    def fingerprint(self, statement_sha: str) -> str:
+        """Returns the SHA-256 that an approval binds to: counts, hashes, schema and statement."""
+        facts = [
+            [
+                t.table,
+                t.inserted,
+                t.updated,
+                t.deleted,
+                t.before_hash,
+                t.after_hash,
+                list(t.decided),
+            ]
+            for t in sorted(self.tables, key=lambda t: t.table)
+        ]
+        text = json.dumps([facts, self.schema_hash, statement_sha], separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
