@@ -1,0 +1,210 @@
+"""AuditEvent: one thing that happened, before it has a place in the log."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal, TypeVar, cast, get_args
+
+from audit.encoding import Json, clean_text, timestamp
+from audit.errors import Malformed
+from audit.parts import Effect, Part
+
+SCHEMA: Final = "1.0"
+MAX_SUMMARY: Final = 160
+MAX_ID: Final = 128
+
+EventType = Literal[
+    "access.requested",
+    "action.proposed",
+    "agent.failed",
+    "agent.finished",
+    "agent.message",
+    "agent.replayed",
+    "agent.started",
+    "agent.step",
+    "answer.returned",
+    "approval.decided",
+    "approval.drifted",
+    "approval.expired",
+    "approval.requested",
+    "approval.withdrawn",
+    "audit.exported",
+    "audit.searched",
+    "audit.verified",
+    "audit.viewed",
+    "auth.failed",
+    "config.changed",
+    "data.masked",
+    "data.revealed",
+    "erasure.performed",
+    "export.created",
+    "key.rotated",
+    "log.anchor_failed",
+    "log.checkpoint",
+    "log.closed",
+    "log.created",
+    "log.opened",
+    "log.pruned",
+    "log.restored",
+    "log.schema_changed",
+    "log.sealed",
+    "policy.decided",
+    "query.cancelled",
+    "query.executed",
+    "query.failed",
+    "query.intent",
+    "query.outcome_unknown",
+    "query.undone",
+    "request.classified",
+    "request.received",
+    "session.ended",
+    "session.started",
+]
+Outcome = Literal["success", "failure", "denied", "unknown", "pending"]
+ActorType = Literal["user", "agent", "system", "admin"]
+
+EVENT_TYPES: Final[frozenset[str]] = frozenset(get_args(EventType))
+OUTCOMES: Final[frozenset[str]] = frozenset(get_args(Outcome))
+INTENT: Final = "query.intent"
+CLOSING: Final = frozenset(
+    {"query.executed", "query.failed", "query.cancelled", "query.outcome_unknown"}
+)
+"""The types that say how an intent ended; each names it in `Effect.intent_id`."""
+
+P = TypeVar("P", bound=Part)
+
+
+def new_id() -> str:
+    """Returns a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, the rest random."""
+    millis = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (millis << 80) | (7 << 76) | ((random >> 68) << 64) | (2 << 62) | (random & (2**62 - 1))
+    return str(uuid.UUID(int=value))
+
+
+def shorten(text: str, limit: int = MAX_SUMMARY) -> str:
+    """Returns `text` on one line of at most `limit` characters, with an ellipsis if cut."""
+    line = " ".join(clean_text(text).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who did it. `id` is a pseudonym that only the account store can resolve.
+
+    `auth` says how the person was known (`password`, `cli`), `on_behalf_of` for whom, `os_account`
+    the operating-system account behind a command, `ip_prefix` a /24 or /48.
+    """
+
+    id: str
+    type: ActorType
+    roles: tuple[str, ...] = ()
+    auth: str | None = None
+    on_behalf_of: str | None = None
+    os_account: str | None = None
+    ip_prefix: str | None = None
+
+
+SYSTEM: Final = Actor(id="gatehouse", type="system")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditEvent:
+    """One entry as the caller knows it; `AuditLog.append` gives it its place.
+
+    `session` is the conversation, `request` the turn or command, `parent` the id of the event that
+    led to this one. `summary` is one line of at most 160 characters, free of personal data
+    (`shorten` helps): it is what the live trail shows. At most one part of each kind. `id` is the
+    idempotency key: appending the same event again gives the receipt of the first time.
+    """
+
+    type: EventType
+    actor: Actor
+    outcome: Outcome
+    summary: str
+    session: str | None = None
+    request: str | None = None
+    parent: str | None = None
+    parts: tuple[Part, ...] = ()
+    id: str = field(default_factory=new_id)
+    time: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def closes(self) -> str | None:
+        """The id of the intent whose outcome this is, or None."""
+        effect = self.part(Effect)
+        return effect.intent_id if effect and self.type in CLOSING else None
+
+    def part(self, kind: builtins.type[P]) -> P | None:
+        """Returns the part of that class, or None."""
+        return next((p for p in self.parts if isinstance(p, kind)), None)
+
+    def document(self, app: Mapping[str, str]) -> dict[str, Json]:
+        """Returns the event as a record holds it; `app` names the version and process.
+
+        Raises:
+            Malformed: the shape is not accepted. The caller has a mistake to mend.
+        """
+        self._check()
+        base: dict[str, Json] = {
+            "actor": _present(vars(self.actor)),
+            "app": dict(app),
+            "id": self.id,
+            "outcome": self.outcome,
+            "schema": SCHEMA,
+            "summary": self.summary,
+            "time": timestamp(self.time),
+            "type": self.type,
+        }
+        base |= _present({k: getattr(self, k) for k in ("session", "request", "parent")})
+        return base | {part.group: part.encode() for part in self.parts}
+
+    def _check(self) -> None:
+        if self.type not in EVENT_TYPES:
+            raise Malformed(f"{self.type} is not an event type.")
+        if self.outcome not in OUTCOMES:
+            raise Malformed(f"{self.outcome} is not an outcome.")
+        summary = clean_text(self.summary)
+        if not 0 < len(summary) <= MAX_SUMMARY or len(summary.splitlines()) > 1:
+            raise Malformed(f"A summary is one line of 1 to {MAX_SUMMARY} characters.")
+        for value in (self.id, self.actor.id, self.session, self.request, self.parent, self.closes):
+            if value is not None and not 0 < len(clean_text(value).encode()) <= MAX_ID:
+                raise Malformed(f"An id in an audit event has 1 to {MAX_ID} bytes.")
+        groups = [part.group for part in self.parts]
+        if len(groups) != len(set(groups)):
+            raise Malformed("An audit event has at most one part of each kind.")
+        if self.type in CLOSING and self.closes is None:
+            raise Malformed(f"{self.type} must name its intent in Effect.intent_id.")
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Json]) -> AuditEvent:
+        """Returns the event that `document` wrote; what this version does not know is left out.
+
+        Raises:
+            KeyError, TypeError, ValueError: the document was not written by `document`.
+        """
+        actor = dict(cast("Mapping[str, Json]", document["actor"]))
+        actor["roles"] = tuple(cast("list[str]", actor.get("roles", [])))
+        known = {k: v for k, v in document.items() if k in Part.known and isinstance(v, dict)}
+        return cls(
+            type=cast("EventType", document["type"]),
+            actor=Actor(**{k: v for k, v in actor.items() if k in Actor.__dataclass_fields__}),  # type: ignore[arg-type]  # written from these fields
+            outcome=cast("Outcome", document["outcome"]),
+            summary=str(document["summary"]),
+            session=cast("str | None", document.get("session")),
+            request=cast("str | None", document.get("request")),
+            parent=cast("str | None", document.get("parent")),
+            parts=tuple(Part.known[k].decode(v) for k, v in known.items()),
+            id=str(document["id"]),
+            time=datetime.fromisoformat(str(document["time"])),
+        )
+
+
+def _present(values: Mapping[str, object]) -> dict[str, Json]:
+    return {k: v for k, v in values.items() if v is not None and v != ()}  # type: ignore[misc]  # judged by fit

@@ -1,0 +1,308 @@
+"""The embedded storage: one SQLite file, one writer at a time, readers that wait for nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Final
+
+from audit.errors import AuditError, NewerFormat, Tampered, Unavailable
+from audit.locks import FileLock
+from audit.schema import DDL, PAGE_SIZE, VERSION
+from audit.storage import Head, KeptCheckpoint, OpenIntent, Row
+
+_ROW: Final = ", ".join(f.name for f in fields(Row))
+_HEAD: Final = ", ".join(f.name for f in fields(Head))
+_NETWORK_FILE_SYSTEMS: Final = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "fuse.s3fs", "ceph"}
+)
+_BUSY_MS: Final = 5000
+_FETCH: Final = 500
+
+
+class SqliteStorage:
+    """A log in the file `path`. Safe to use from many threads and processes at once."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._writer: sqlite3.Connection | None = None
+        self._file: os.stat_result | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def create(self) -> None:
+        """Makes the file and its tables where they are absent. Call with the append lock held.
+
+        Raises:
+            NewerFormat: a newer version made the file.
+            Unavailable: the file cannot be made or opened, or lies on a network file system.
+        """
+        kind = _file_system(self._path.parent)
+        if kind in _NETWORK_FILE_SYSTEMS:
+            raise Unavailable(
+                f"The audit log cannot live on a network file system ({kind}). Choose a local"
+                " folder."
+            )
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with _translated(), contextlib.closing(_connect_writer(self._path)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise NewerFormat(
+                    "A newer version of Gatehouse wrote this audit log. Use that one."
+                )
+            if version == 0:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {DDL} PRAGMA user_version = {VERSION}; COMMIT;"
+                )
+
+    @contextlib.contextmanager
+    def appending(self) -> Iterator[_Appending]:
+        """See `Storage.appending`. One thread at a time may be inside."""
+        with _translated(), self._lock.held():
+            connection = self._writing()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield _Appending(connection)
+                connection.execute("COMMIT")
+            except sqlite3.Error:
+                # What a failed commit left behind, the database finds out on a new connection.
+                self._writer = None
+                connection.close()
+                raise
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[_Reading]:
+        """See `Storage.reading`."""
+        with _translated():
+            connection = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                yield _Reading(connection)
+                connection.execute("ROLLBACK")
+            except BaseException:
+                connection.close()
+                raise
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Closes every idle connection; one in use is closed when it comes back."""
+        with self._guard:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._closed:
+            raise Unavailable("The audit log is closed.")
+        if self._writer is None:
+            self._writer = _connect_writer(self._path)
+            self._file = self._path.stat()
+        elif self._file is None or not _is_file(self._path, self._file):
+            raise Unavailable(f"{self._path} was moved or replaced while in use. Restart.")
+        return self._writer
+
+    def _borrow(self) -> sqlite3.Connection:
+        with self._guard:
+            if self._closed:
+                raise Unavailable("The audit log is closed.")
+            if self._idle:
+                return self._idle.pop()
+        return _connect_reader(self._path)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+class _Appending:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def head(self) -> Head | None:
+        return _head(self._db)
+
+    def by_id(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        marks = ",".join("?" * len(ids))
+        found = self._db.execute(f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})", ids)  # noqa: S608  # column names and marks only
+        return {row.id: row for row in map(_row, found)}
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        marks = ",".join("?" * len(fields(Row)))
+        self._db.executemany(
+            f"INSERT INTO audit_event ({_ROW}) VALUES ({marks})",  # noqa: S608  # as above
+            [tuple(vars(row).values()) for row in rows],
+        )
+
+    def seal(self, head: Head, *, keep: bool) -> None:
+        columns = fields(Head)
+        updates = ", ".join(f"{c.name} = ?" for c in columns)
+        done = self._db.execute(f"UPDATE audit_head SET {updates}", astuple(head))  # noqa: S608  # as above
+        if done.rowcount == 0:
+            marks = ",".join("?" * len(columns))
+            self._db.execute(
+                f"INSERT INTO audit_head (one, {_HEAD}) VALUES (1, {marks})",  # noqa: S608  # as above
+                astuple(head),
+            )
+        if keep:
+            self._db.execute(
+                "INSERT INTO audit_checkpoint (size, note, frontier) VALUES (?, ?, ?)",
+                (head.size, head.note, head.frontier),
+            )
+
+    def track(self, opened: Sequence[OpenIntent], closed: Sequence[str]) -> None:
+        self._db.executemany(
+            "INSERT INTO audit_open_intent (id, seq, boot) VALUES (?, ?, ?)",
+            [(intent.id, intent.seq, intent.boot) for intent in opened],
+        )
+        self._db.executemany(
+            "DELETE FROM audit_open_intent WHERE id = ?", [(intent,) for intent in closed]
+        )
+
+
+class _Reading:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def head(self) -> Head | None:
+        return _head(self._db)
+
+    def tail(self, *, limit: int, session: str | None, after: int) -> Sequence[Row]:
+        where = "seq > ?" if session is None else "seq > ? AND session = ?"
+        values = (after, limit) if session is None else (after, session, limit)
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM audit_event WHERE {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608  # fixed text
+            values,
+        )
+        return [_row(row) for row in found]
+
+    def by_seq(self, seqs: Sequence[int]) -> Sequence[Row]:
+        one = f"SELECT {_ROW} FROM audit_event WHERE seq = ?"  # noqa: S608  # column names only
+        found = (self._db.execute(one, (seq,)).fetchone() for seq in seqs)
+        return [_row(row) for row in found if row is not None]
+
+    def scan(self, first: int, last: int) -> Iterator[Row]:
+        cursor = self._db.execute(
+            f"SELECT {_ROW} FROM audit_event WHERE seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608  # as above
+            (first, last),
+        )
+        while rows := cursor.fetchmany(_FETCH):
+            yield from map(_row, rows)
+
+    def leaves(self, first: int, last: int) -> Iterator[bytes]:
+        cursor = self._db.execute(
+            "SELECT leaf_hash FROM audit_event WHERE seq BETWEEN ? AND ? ORDER BY seq",
+            (first, last),
+        )
+        while rows := cursor.fetchmany(_FETCH):
+            yield from (row[0] for row in rows)
+
+    def logged(self, seq: int) -> str | None:
+        found = self._db.execute("SELECT logged FROM audit_event WHERE seq = ?", (seq,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def open_intents(self) -> Sequence[OpenIntent]:
+        found = self._db.execute("SELECT seq, id, boot FROM audit_open_intent ORDER BY seq")
+        return [OpenIntent(seq=seq, id=key, boot=boot) for seq, key, boot in found]
+
+    def checkpoints(self) -> Iterator[KeptCheckpoint]:
+        found = self._db.execute("SELECT size, note, frontier FROM audit_checkpoint ORDER BY size")
+        for size, note, frontier in found:
+            yield KeptCheckpoint(size=size, note=note, frontier=frontier)
+
+    def checkpoint_before(self, size: int) -> KeptCheckpoint | None:
+        found = self._db.execute(
+            "SELECT size, note, frontier FROM audit_checkpoint WHERE size <= ?"
+            " ORDER BY size DESC LIMIT 1",
+            (size,),
+        ).fetchone()
+        return found and KeptCheckpoint(size=found[0], note=found[1], frontier=found[2])
+
+
+_ROW_NAMES: Final = tuple(f.name for f in fields(Row))
+_HEAD_NAMES: Final = tuple(f.name for f in fields(Head))
+
+
+def _row(values: Sequence[object]) -> Row:
+    return Row(**dict(zip(_ROW_NAMES, values, strict=True)))  # type: ignore[arg-type]  # STRICT table
+
+
+def _head(connection: sqlite3.Connection) -> Head | None:
+    found = connection.execute(f"SELECT {_HEAD} FROM audit_head").fetchone()  # noqa: S608  # column names only
+    return found and Head(**dict(zip(_HEAD_NAMES, found, strict=True)))
+
+
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA recursive_triggers = ON")
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    connection.execute("PRAGMA synchronous = FULL")
+    level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if (mode, level) != ("wal", 2):
+        connection.close()
+        raise Unavailable(f"SQLite would not make {path.name} durable (WAL, synchronous=FULL).")
+    return connection
+
+
+def _connect_reader(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    return connection
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except AuditError:
+        raise
+    except sqlite3.IntegrityError as error:
+        raise Tampered("The audit database refused a record that follows the head.") from error
+    except (sqlite3.Error, OSError) as error:
+        raise Unavailable(
+            f"The audit database cannot be used: {error}. Nothing may run until it can."
+        ) from error
+
+
+def _is_file(path: Path, known: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), known)
+    except FileNotFoundError:
+        return False
+
+
+def _file_system(folder: Path) -> str:
+    """Returns the type of the file system that holds `folder`, empty where nobody tells."""
+    try:
+        lines = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    target = str(folder.resolve())
+    mounts = [line.split()[1:3] for line in lines]
+    holding = [m for m in mounts if target == m[0] or target.startswith(m[0].rstrip("/") + "/")]
+    return max(holding, key=lambda m: len(m[0]), default=["", ""])[1]
