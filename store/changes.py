@@ -80,8 +80,8 @@ class ChangeSummary:
 class StoredChange(ChangeSummary):
     """A request in full. The undo image is read on its own: it may be large.
 
-    `version` counts every change of the row; a decision names the one it saw. `exec_token`,
-    `before_fingerprint` and `after_fingerprint` let a recovery find out whether the write happened.
+    `version` counts every change of the row; a decision names the one it saw. `exec_token` is the
+    process that executes it; the fingerprints let a recovery find out whether the write happened.
     """
 
     statement: str
@@ -261,11 +261,35 @@ def record_preview(conn: Connection, change: int, preview: Preview, *, now: dt.d
     )
 
 
+def claim(conn: Connection, change: int, *, owner: str, now: dt.datetime) -> None:
+    """Takes an approved request into execution by `owner` (`Store.instance`). One of several does.
+
+    Raises:
+        IllegalMove: it is not approved any more.
+    """
+    values: dict[str, object] = {
+        "updated_at": now,
+        "version": _t.c.version + 1,
+        "error": None,
+        "exec_token": owner,
+        "before_fingerprint": None,
+        "after_fingerprint": None,
+        "undo_image": None,
+    }
+    move_row(conn, _t, change, "approved", "executing", CHANGE_MOVES, values)
+
+
+def executing(conn: Connection) -> tuple[StoredChange, ...]:
+    """Returns the requests in execution, for a recovery to look at."""
+    query = select(*columns(StoredChange, _t)).where(_t.c.state == "executing")
+    return build_all(StoredChange, conn.execute(query.order_by(_t.c.id)).all())
+
+
 def record_execution(
     conn: Connection,
     change: int,
     *,
-    exec_token: str,
+    owner: str,
     before_fingerprint: str,
     after_fingerprint: str,
     undo_image: bytes | None,
@@ -274,13 +298,12 @@ def record_execution(
     """Sets what a recovery needs to know, and the way back, before the target commits.
 
     Raises:
-        IllegalMove: the request is not executing.
+        IllegalMove: the request is not executed by this owner any more.
     """
     touched = conn.execute(
         update(_t)
-        .where(_t.c.id == change, _t.c.state == "executing")
+        .where(_t.c.id == change, _t.c.state == "executing", _t.c.exec_token == owner)
         .values(
-            exec_token=exec_token,
             before_fingerprint=before_fingerprint,
             after_fingerprint=after_fingerprint,
             undo_image=undo_image,
@@ -288,7 +311,7 @@ def record_execution(
             version=_t.c.version + 1,
         )
     )
-    expect_one(touched, f"Change request #{change} is not being executed.")
+    expect_one(touched, f"Change request #{change} is not executed by this process any more.")
 
 
 def undo_image(conn: Connection, change: int) -> bytes | None:

@@ -268,13 +268,17 @@ def test_what_is_due_expires_and_what_is_decided_stays(
 
 def test_the_way_back_is_stored_before_the_write_commits(store: Store, ana: Account) -> None:
     change = _pending(store, ana)
-    facts = {"exec_token": "x1", "before_fingerprint": "b", "after_fingerprint": "a"}
+    facts = {"owner": "x1", "before_fingerprint": "b", "after_fingerprint": "a"}
     with store.write() as conn:
-        with pytest.raises(IllegalMove, match="not being executed"):
+        with pytest.raises(IllegalMove, match="not executed by this process"):
             changes.record_execution(conn, change, undo_image=b"rows", now=store.now(), **facts)
         changes.move(conn, change, "pending", "approved", now=store.now())
-        changes.move(conn, change, "approved", "executing", now=store.now())
+        changes.claim(conn, change, owner="x1", now=store.now())
+        other = facts | {"owner": "x2"}
+        with pytest.raises(IllegalMove, match="not executed by this process"):
+            changes.record_execution(conn, change, undo_image=b"rows", now=store.now(), **other)
         changes.record_execution(conn, change, undo_image=b"rows", now=store.now(), **facts)
+        assert [c.id for c in changes.executing(conn)] == [change]
     with store.read() as conn:
         assert changes.undo_image(conn, change) == b"rows"
         assert changes.get(conn, change).after_fingerprint == "a"
