@@ -11,17 +11,16 @@ import traceback
 
 import streamlit as st
 
-from guard.errors import GuardError
-from store import StoreError
 from store.ids import new_id
 from ui import markup
+from ui.webparts import UNUSABLE
 
 _log = logging.getLogger("gatehouse")
 
 
 def report(error: Exception) -> bool:
     """Handles an error of a page (`st.App(on_script_error=...)`); True: nothing else is shown."""
-    if isinstance(error, (GuardError, StoreError)):
+    if isinstance(error, UNUSABLE):
         st.html(markup.notice("This page cannot work now.", str(error)))
         return True
     incident = new_id()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from importlib.metadata import version  # noqa: TID251  # reads our own metadata, loads nothing
 from pathlib import Path
 
 from streamlit import config
 
-from store import Store
+from audit import AuditLog
+from store import Store, turns
+from ui import signintrail
 from ui.webparts import SignInEvent, WebParts
 
 ROOT = Path(__file__).resolve().parent.parent
 
 _lock = threading.Lock()
 _stores: dict[str, Store] = {}
+_logs: dict[Path, AuditLog] = {}
 
 
 def home() -> Path:
@@ -36,6 +40,20 @@ def store() -> Store:
         return _stores[where]
 
 
+def audit_log() -> AuditLog:
+    """Returns the open audit log, the same one for every thread.
+
+    Raises:
+        AuditError: it cannot be opened; nothing may run.
+    """
+    folder = home() / "audit"
+    with _lock:
+        if folder not in _logs:
+            home().mkdir(mode=0o700, parents=True, exist_ok=True)
+            _logs[folder] = AuditLog.open(folder, app_version=version("gatehouse"))
+        return _logs[folder]
+
+
 def web_parts() -> WebParts:
     """Returns what the web layer needs."""
     return WebParts(
@@ -43,7 +61,13 @@ def web_parts() -> WebParts:
         store=store,
         record=_record,
         allowed_hosts=_allowed_hosts,
+        on_start=_start,
+        on_stop=_stop,
     )
+
+
+def _record(event: SignInEvent) -> None:
+    signintrail.record(audit_log(), event)
 
 
 def _allowed_hosts() -> Sequence[str]:
@@ -52,5 +76,16 @@ def _allowed_hosts() -> Sequence[str]:
     return hosts
 
 
-def _record(event: SignInEvent) -> None:
-    raise NotImplementedError("the audit log is joined here")
+def _start() -> None:
+    audit_log()
+    opened = store()
+    with opened.write() as conn:
+        turns.interrupt_stale(conn, now=opened.now(), is_alive=opened.is_alive)
+
+
+def _stop() -> None:
+    with _lock:
+        while _logs:
+            _logs.popitem()[1].close()
+        while _stores:
+            _stores.popitem()[1].close()

@@ -26,14 +26,14 @@ from starlette.responses import (
 from starlette.routing import Route
 from streamlit import config
 
-from guard.errors import ConfigurationError, GuardError, Refused
+from guard.errors import ConfigurationError, Refused
 from store import StoreError, signin, websessions
 from store.accounts import Account
 from store.signin import LockedOut, SignedIn, WrongPassword
 from ui import demo_mode, webtemplates
 from ui.identity import principal_of
 from ui.webgate import Gate, account_of
-from ui.webparts import COOKIE, ExportRequest, SignInEvent, WebParts
+from ui.webparts import COOKIE, UNUSABLE, ExportRequest, SignInEvent, WebParts
 from ui.websafety import safe_next, same_origin
 from ui.webtemplates import SignInForm
 
@@ -73,7 +73,7 @@ def lifespan(parts: WebParts) -> Callable[[Any], AbstractAsyncContextManager[Non
         await run_in_threadpool(_warm_up)
         try:
             await run_in_threadpool(parts.on_start)
-        except (StoreError, GuardError) as error:
+        except UNUSABLE as error:
             # Every request is answered with this sentence too, and the next one tries again.
             _log.error("%s", error)
         try:
@@ -111,7 +111,7 @@ class _Handlers:
             if await self._account(request) is not None:
                 return RedirectResponse(form.next_path, 303, headers=_NO_STORE)
             form = self._with_demo(form, request.query_params.get("as"))
-        except (StoreError, ConfigurationError) as error:
+        except UNUSABLE as error:
             return webtemplates.unavailable(str(error))
         if "out" in request.query_params:
             form = replace(form, message=webtemplates.SIGNED_OUT)
@@ -129,7 +129,7 @@ class _Handlers:
             outcome, token = await run_in_threadpool(
                 self._attempt, request, form.name, fields.get("password", "")
             )
-        except (StoreError, GuardError) as error:
+        except UNUSABLE as error:
             return webtemplates.unavailable(str(error))
         match outcome:
             case SignedIn():
@@ -148,7 +148,7 @@ class _Handlers:
             return webtemplates.message_page("Not signed out", webtemplates.FOREIGN, status=403)
         try:
             await run_in_threadpool(self._end_session, request)
-        except (StoreError, GuardError) as error:
+        except UNUSABLE as error:
             return webtemplates.unavailable(str(error))
         response = RedirectResponse("/login?out=1", 303, headers=_NO_STORE)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict")
@@ -238,7 +238,12 @@ class _Handlers:
             token = websessions.start(conn, outcome.account.id, now=store.now())
         # Before the browser holds the token: a session that was not recorded is never used.
         self._parts.record(
-            SignInEvent(kind="session.started", account=outcome.account.id, address=address)
+            SignInEvent(
+                kind="session.started",
+                account=outcome.account.id,
+                address=address,
+                roles=outcome.account.roles,
+            )
         )
         return outcome, token
 

@@ -26,11 +26,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from guard.errors import ConfigurationError
-from store import StoreError, websessions
+from store import websessions
 from store.accounts import Account
 from ui import demo_mode, websafety, webtemplates
-from ui.webparts import COOKIE, WebParts
+from ui.webparts import COOKIE, UNUSABLE, WebParts
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -68,7 +67,7 @@ class Gate:
         connection = HTTPConnection(scope)
         try:
             allowed = self._host_allowed(connection) and await self._signed_in(connection)
-        except (StoreError, ConfigurationError):
+        except UNUSABLE:
             allowed = None
         if allowed:
             await self._app(scope, receive, send)
@@ -80,7 +79,7 @@ class Gate:
         connection = HTTPConnection(scope)
         try:
             answer = await self._refusal(connection)
-        except (StoreError, ConfigurationError) as error:
+        except UNUSABLE as error:
             answer = webtemplates.unavailable(str(error))
         await (answer or self._app)(scope, receive, send)
 

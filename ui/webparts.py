@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from audit import AuditError
+from guard.errors import GuardError
 from guard.policy import ConsoleRole, Principal
-from store import Store
+from store import Store, StoreError
 
 COOKIE = "gatehouse_session"
 """The cookie that holds the session token. No script can read it."""
+
+
+UNUSABLE = (StoreError, GuardError, AuditError)
+"""Errors whose message is a sentence for people: what does not work and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +31,7 @@ class SignInEvent:
     kind: Literal["session.started", "session.ended", "auth.failed"]
     account: str | None
     address: str
+    roles: frozenset[ConsoleRole] = frozenset()
     locked_out: bool = False
 
 
