@@ -159,6 +159,8 @@ class Approvals(_Part):
     max_diff_rows: Positive = 200
     """Rows of a diff drawn on screen; totals stay exact."""
     expires_hours: Positive = 24
+    timeout_seconds: Positive = 60
+    """What running a change may take, as a preview or for good."""
     lock_timeout_seconds: Positive = 2
     command_line: bool = True
     """False switches off approvals by `gatehouse changes approve`."""

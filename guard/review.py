@@ -1,0 +1,398 @@
+"""The review desk: propose, approve, reject, withdraw, apply, undo. The only way a write happens.
+
+A request never runs because somebody asked. A different person approves one fingerprint; what runs
+is judged again, captured again and compared with that fingerprint inside its transaction. Each
+state change and its audit event are written together: without the event, the state does not change.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from guard.caller import Caller
+from guard.changes import load
+from guard.diff import Diff
+from guard.engines.base import Cancel, Change
+from guard.errors import (
+    Drifted,
+    GuardError,
+    Illegal,
+    OutcomeUnknown,
+    Refused,
+    refuse,
+)
+from guard.gate import Proposal, Proposed
+from guard.inbox import REVIEWERS, Inbox
+from guard.judging import judge, scope_in
+from guard.logtext import sha256_of
+from guard.policy import Hold, Principal
+from guard.policyfile import Policy
+from guard.previews import Previews
+from guard.reviewtrail import ReviewTrail
+from guard.settlement import Settlement
+from guard.source import Sources
+from guard.writer import ApprovedChange, Writer, sealed
+from store import Connection, IllegalMove, Store, StoreConflict, approvals, changes
+from store.changes import NewChange, StoredChange
+from store.states import ChangeState
+
+APPROVED_FOR = dt.timedelta(minutes=30)
+"""How long an approval may wait to be used."""
+_OPEN = frozenset({"draft", "previewing", "pending", "approved", "executing", "unknown"})
+
+
+class Review:
+    """The desk. One a process; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policy: Policy,
+        sources: Sources,
+        writer: Writer,
+        inbox: Inbox,
+        previews: Previews,
+        settlement: Settlement,
+        trail: ReviewTrail,
+        look_up: Callable[[str], Principal | None],
+    ) -> None:
+        """`look_up` returns the account with that id as it is now, None when it may not act."""
+        self._store = store
+        self._policy = policy
+        self._sources = sources
+        self._writer = writer
+        self.inbox = inbox
+        self._previews = previews
+        self._settlement = settlement
+        self._trail = trail
+        self._look_up = look_up
+
+    # Asking ---------------------------------------------------------------------------------------
+
+    def propose(self, proposal: Proposal) -> Proposed:
+        """Returns the request made of a held write, previewed and waiting for review.
+
+        Raises:
+            Refused: it changes nothing, or cannot be previewed exactly.
+            Interrupted, SourceUnavailable: the preview could not be made.
+        """
+        text = proposal.judgement.statement.text
+        caller = proposal.heard.caller
+        new = NewChange(
+            source=proposal.heard.source,
+            author=caller.principal.id,
+            statement=text,
+            statement_sha=sha256_of(text),
+            reason=proposal.reason.strip() or "No reason was given.",
+            rule=proposal.hold.rule,
+            environment=proposal.hold.environment,
+            approvers_needed=proposal.hold.approvers,
+            conversation=caller.session,
+            turn=caller.request if proposal.call_id else None,
+            call_id=proposal.call_id,
+        )
+        return self._previews.request(new, Change(source=new.source, sql=text), caller)
+
+    def undo(self, change: int, caller: Caller, reason: str) -> Proposed:
+        """Returns a new request that takes an executed one back, through the same review.
+
+        Raises:
+            Illegal: it was not executed, or an undo of it waits already.
+            Refused: rows have changed since, so it cannot be taken back.
+        """
+        caller = self._current(caller)
+        stored = self._load(change, caller)
+        with self._store.read() as conn:
+            image = changes.undo_image(conn, change)
+            open_undo = [u for u in changes.undo_requests(conn, change) if u.state in _OPEN]
+        if stored.state != "executed" or image is None:
+            raise Illegal(f"Request #{change} is {stored.state}, so there is nothing to undo.")
+        if open_undo:
+            raise Illegal(f"Request #{open_undo[0].id} would undo it already. Decide on that one.")
+        self._may_propose(stored, caller)
+        text = f"-- Undo request #{change}: put every row back as it was before."
+        new = NewChange(
+            source=stored.source,
+            author=caller.principal.id,
+            statement=text,
+            statement_sha=sha256_of(text),
+            reason=reason.strip() or f"Undo request #{change}.",
+            rule=stored.rule,
+            environment=stored.environment,
+            approvers_needed=stored.approvers_needed,
+            undo_of=change,
+        )
+        return self._previews.request(
+            new, Change(source=new.source, sql=None, undo_image=image), caller
+        )
+
+    # Deciding -------------------------------------------------------------------------------------
+
+    def approve(
+        self, change: int, caller: Caller, *, fingerprint: str, version: int, comment: str = ""
+    ) -> bool:
+        """Records this person's yes to exactly what they saw; True when it is approved now.
+
+        Raises:
+            Illegal: not waiting, changed since it was shown, expired, voted already.
+            Refused: the author, or not a reviewer, or part of the diff is hidden from this person.
+        """
+        caller = self._current(caller)
+        self.expire()
+        try:
+            with self._store.write() as conn:
+                stored = self._deciding(conn, change, caller)
+                if (stored.fingerprint, stored.version) != (fingerprint, version):
+                    raise Illegal("The request has changed since it was shown. Look at it again.")
+                enough = self._vote(conn, stored, caller, comment)
+                self._trail.decided(caller, stored, "approved", comment)
+        except StoreConflict as error:
+            raise Illegal("You have decided on this request already.") from error
+        except Refused as refused:
+            self._trail.refused(
+                caller, self._load(change, caller), refused.refusal.rule, refused.refusal.reason
+            )
+            raise
+        return enough
+
+    def _vote(self, conn: Connection, stored: StoredChange, caller: Caller, comment: str) -> bool:
+        now = self._store.now()
+        approvals.vote(
+            conn,
+            stored.id,
+            approver=caller.principal.id,
+            decision="approve",
+            statement_sha=stored.statement_sha,
+            fingerprint=stored.fingerprint or "",
+            comment=comment.strip(),
+            now=now,
+        )
+        enough = approvals.yes_count(conn, stored.id) >= stored.approvers_needed
+        if enough:
+            until = now + APPROVED_FOR
+            changes.move(conn, stored.id, "pending", "approved", now=now, expires_at=until)
+        return enough
+
+    def reject(self, change: int, caller: Caller, reason: str) -> None:
+        """Ends a request with a reason.
+
+        Raises:
+            Illegal: no reason, or not waiting any more.
+            Refused: the author, or not a reviewer.
+        """
+        caller = self._current(caller)
+        if not reason.strip():
+            raise Illegal("Say why you reject it; the author reads that.")
+        with self._store.write() as conn:
+            stored = self._deciding(conn, change, caller)
+            now = self._store.now()
+            approvals.vote(
+                conn,
+                change,
+                approver=caller.principal.id,
+                decision="reject",
+                statement_sha=stored.statement_sha,
+                fingerprint=stored.fingerprint or "",
+                comment=reason.strip(),
+                now=now,
+            )
+            changes.move(conn, change, "pending", "rejected", now=now)
+            self._trail.decided(caller, stored, "rejected", reason)
+
+    def withdraw(self, change: int, caller: Caller) -> None:
+        """Takes one's own request back before it ran.
+
+        Raises:
+            Illegal: somebody else's, or it cannot be withdrawn any more.
+        """
+        caller = self._current(caller)
+        with self._store.write() as conn:
+            stored = changes.get(conn, change)
+            if stored.author != caller.principal.id:
+                raise Illegal("Only the person who asked for a change can withdraw it.")
+            state: ChangeState = "approved" if stored.state == "approved" else "pending"
+            changes.move(conn, change, state, "withdrawn", now=self._store.now())
+            self._trail.decided(caller, stored, "withdrawn", "")
+
+    def comment(self, change: int, caller: Caller, text: str) -> None:
+        """Adds a comment to a request one may see.
+
+        Raises:
+            Illegal: empty, or not to be seen by this person.
+        """
+        caller = self._current(caller)
+        if not text.strip():
+            raise Illegal("Write something first.")
+        self._load(change, caller)
+        with self._store.write() as conn:
+            approvals.add_comment(
+                conn, change, author=caller.principal.id, text=text.strip(), now=self._store.now()
+            )
+
+    def expire(self) -> tuple[int, ...]:
+        """Expires what is overdue, in a transaction of its own; returns the numbers."""
+        with self._store.write() as conn:
+            return changes.expire_due(conn, now=self._store.now())
+
+    def _deciding(self, conn: Connection, change: int, caller: Caller) -> StoredChange:
+        """The request, if this person may decide on it now."""
+        person = caller.principal
+        stored = changes.get(conn, change)
+        if caller.channel == "agent":
+            raise refuse("approve.agent", "An agent never decides on a change.")
+        if not person.roles & REVIEWERS:
+            raise refuse("approve.role", "Deciding on changes needs the reviewer role.")
+        if stored.author == person.id:
+            raise refuse(
+                "approve.author", "You asked for this change, so someone else must review it."
+            )
+        if stored.state != "pending":
+            raise Illegal(f"Request #{change} is {stored.state}; there is nothing to decide.")
+        if not self.inbox.in_scope(stored, person):
+            raise refuse(
+                "approve.scope",
+                "Part of this change is outside what you can read, so you cannot decide on it.",
+            )
+        return stored
+
+    # Doing ----------------------------------------------------------------------------------------
+
+    def apply(self, change: int, caller: Caller) -> Diff:
+        """Commits an approved request, exactly once, and returns what it did.
+
+        Raises:
+            Illegal: not approved (any more), or another process applies it.
+            Drifted: the rows have changed; nothing ran and it waits for review again.
+            Refused: the policy does not allow it any more.
+            Interrupted, SourceUnavailable: nothing was committed; it stays approved.
+            OutcomeUnknown: a person must look; it stands as unknown.
+        """
+        caller = self._current(caller)
+        self.expire()
+        stored = self._load(change, caller)
+        if stored.state != "approved":
+            raise Illegal(f"Request #{change} is {stored.state}, so it cannot be applied.")
+        if not (caller.principal.roles & REVIEWERS or stored.author == caller.principal.id):
+            raise refuse("apply.role", "Applying needs the reviewer role.")
+        approved = self._approved(stored, caller)
+        try:
+            with self._store.write() as conn:
+                changes.claim(conn, change, owner=self._store.instance, now=self._store.now())
+        except IllegalMove as error:
+            raise Illegal(f"Request #{change} is being applied already.") from error
+        return self._execute(stored, approved, caller)
+
+    def _approved(self, stored: StoredChange, caller: Caller) -> ApprovedChange:
+        """Decides again, with the author's rights of now, and seals what was approved."""
+        kept = load(stored)
+        with self._store.read() as conn:
+            yes = approvals.yes_count(conn, stored.id)
+            image = changes.undo_image(conn, stored.undo_of) if stored.undo_of else None
+        if kept is None or stored.fingerprint is None or yes < stored.approvers_needed:
+            raise Illegal(f"Request #{stored.id} has not been approved by enough people.")
+        try:
+            self._still_allowed(stored)
+        except Refused as refused:
+            self._trail.refused(caller, stored, refused.refusal.rule, refused.refusal.reason)
+            raise
+        decided = tuple((t.table, t.decided) for t in kept.diff.tables if t.decided)
+        sql = None if stored.undo_of else stored.statement
+        return sealed(
+            id=stored.id,
+            source=stored.source,
+            statement_sha=stored.statement_sha,
+            fingerprint=stored.fingerprint,
+            change=Change(source=stored.source, sql=sql, undo_image=image, decided=decided),
+        )
+
+    def _still_allowed(self, stored: StoredChange) -> None:
+        author = self._look_up(stored.author)
+        if author is None:
+            raise refuse("person.disabled", "The author's account may not act any more.")
+        caller = Caller(principal=author, channel="console")
+        if stored.undo_of is not None:
+            self._may_propose(stored, caller)
+            return
+        scope = scope_in(self._policy, caller, stored.source)
+        catalog = self._sources.get(stored.source).catalog()
+        judged = judge(stored.statement, self._policy, scope, caller, catalog)
+        if not isinstance(judged.decision, Hold):
+            raise refuse(
+                "apply.not_allowed", "The policy does not let the author propose this any more."
+            )
+
+    def _may_propose(self, stored: StoredChange, caller: Caller) -> None:
+        """An undo needs the right to read every table of the change and to propose changes."""
+        scope = scope_in(self._policy, caller, stored.source)
+        kept = load(stored)
+        tables = [t.table for t in kept.diff.tables] if kept else []
+        blocked = next((t for t in tables if not scope.reads(t)), None)
+        proposes = any(scope.proposes(t) for t in tables)
+        if blocked is not None or not proposes or not scope.settings.writes:
+            raise refuse(
+                "write.not_allowed",
+                "You may not propose changes to the tables of this request.",
+                part=blocked,
+            )
+
+    def _execute(self, stored: StoredChange, approved: ApprovedChange, caller: Caller) -> Diff:
+        try:
+            intent = self._trail.intent(caller, stored)
+        except Exception:
+            self._settlement.release(stored.id, "approved", None)
+            raise
+        try:
+            diff = self._writer.apply(approved, self._previews.caps(), Cancel())
+        except Drifted as error:
+            self._trail.failed(caller, stored, intent, error)
+            self._drifted(stored, caller, error)
+            raise
+        except OutcomeUnknown:
+            self._settlement.settle(stored.id, caller, intent)
+            raise
+        except Refused as error:
+            self._trail.failed(caller, stored, intent, error)
+            self._settlement.release(stored.id, "failed", str(error))
+            raise
+        except GuardError as error:
+            self._trail.failed(caller, stored, intent, error)
+            self._settlement.release(stored.id, "approved", str(error))
+            raise
+        self._settlement.committed(stored, caller, intent, diff)
+        return diff
+
+    def _drifted(self, stored: StoredChange, caller: Caller, error: Drifted) -> None:
+        """Back to review with both diffs; the old approvals are void."""
+        kept = load(stored)
+        with self._store.write() as conn:
+            now = self._store.now()
+            changes.move(conn, stored.id, "executing", "drifted", now=now, error=str(error))
+            self._trail.decided(caller, stored, "drifted", str(error))
+            changes.move(conn, stored.id, "drifted", "previewing", now=now)
+            image = changes.undo_image(conn, stored.undo_of) if stored.undo_of else None
+        sql = None if stored.undo_of else stored.statement
+        change = Change(source=stored.source, sql=sql, undo_image=image)
+        earlier = kept.diff if kept else None
+        try:
+            self._previews.preview(stored, change, caller, earlier)
+        except GuardError:
+            # The request stands as failed with the reason; the drift is what the caller hears.
+            return
+
+    # Shared ---------------------------------------------------------------------------------------
+
+    def _current(self, caller: Caller) -> Caller:
+        person = self._look_up(caller.principal.id)
+        if person is None:
+            raise refuse("person.disabled", "This account may not act any more. Ask an admin.")
+        return caller.acting_as(person)
+
+    def _load(self, change: int, caller: Caller) -> StoredChange:
+        with self._store.read() as conn:
+            stored = changes.find(conn, change)
+        person = caller.principal
+        if stored is None or not (stored.author == person.id or person.roles & REVIEWERS):
+            raise Illegal(f"There is no change request #{change} that you can see.")
+        return stored

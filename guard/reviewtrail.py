@@ -1,0 +1,227 @@
+"""What happens to change requests, as audit events."""
+
+from __future__ import annotations
+
+from audit import (
+    Action,
+    ApprovalDecision,
+    ApprovalFacts,
+    AuditEvent,
+    AuditLog,
+    Effect,
+    ErrorFacts,
+    EventType,
+    Outcome,
+    Part,
+    Receipt,
+    shorten,
+)
+from guard.caller import Caller
+from guard.diff import Diff
+from guard.errors import GuardError, Interrupted, Refused
+from guard.logtext import sha256_of, without_literals
+from redaction import redact_text
+from store.changes import StoredChange
+
+
+class ReviewTrail:
+    """Writes what is done to a request. Every method raises `audit.AuditError` when it cannot."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+
+    def requested(self, caller: Caller, change: StoredChange, diff: Diff) -> Receipt:
+        """Writes that a request waits for review."""
+        rows = f"{diff.total} {'row' if diff.total == 1 else 'rows'}"
+        tables = ", ".join(t.table for t in diff.tables) or "no table"
+        return self._write(
+            "approval.requested",
+            caller,
+            change,
+            "pending",
+            f"Request #{change.id}: {rows} in {tables}",
+            self._facts(change, reason=change.reason),
+            _effect(diff),
+        )
+
+    def decided(
+        self, caller: Caller, change: StoredChange, decision: ApprovalDecision, reason: str
+    ) -> Receipt:
+        """Writes one person's decision."""
+        types: dict[ApprovalDecision, EventType] = {
+            "withdrawn": "approval.withdrawn",
+            "expired": "approval.expired",
+            "drifted": "approval.drifted",
+        }
+        return self._write(
+            types.get(decision, "approval.decided"),
+            caller,
+            change,
+            "success" if decision == "approved" else "denied",
+            f"Request #{change.id} {decision}",
+            self._facts(change, decision=decision, by=caller.principal.id, reason=reason),
+        )
+
+    def refused(self, caller: Caller, change: StoredChange, rule: str, reason: str) -> Receipt:
+        """Writes that a decision or an execution was not allowed."""
+        return self._write(
+            "policy.decided",
+            caller,
+            change,
+            "denied",
+            f"Request #{change.id}: {rule}",
+            self._facts(change, reason=reason),
+            ErrorFacts(type="refused", code=rule, message=redact_text(reason, sink="log")),
+        )
+
+    def intent(self, caller: Caller, change: StoredChange, *, preview: bool = False) -> str:
+        """Writes that a change is about to run, to be rolled back when it is a preview.
+
+        Returns the event's id, for its outcome.
+        """
+        doing = "preview" if preview else "apply"
+        event = self._event(
+            "query.intent",
+            caller,
+            change,
+            "pending",
+            f"About to {doing} request #{change.id} on {change.source}",
+            self._facts(change),
+        )
+        self._log.append(event)
+        return event.id
+
+    def open_intent(self, change: int) -> str | None:
+        """Returns the id of the request's intent that has no outcome yet, or None."""
+        for intent in reversed(self._log.open_intents()):
+            facts = intent.record.event.part(ApprovalFacts)
+            if facts is not None and facts.id == str(change) and not intent.alive:
+                return intent.record.event.id
+        return None
+
+    def previewed(self, caller: Caller, change: StoredChange, intent: str, diff: Diff) -> Receipt:
+        """Writes that a preview ran and was rolled back."""
+        return self._write(
+            "query.executed",
+            caller,
+            change,
+            "success",
+            f"Request #{change.id} previewed and rolled back: {diff.total} rows",
+            Effect(intent_id=intent, rows=diff.total),
+        )
+
+    def applied(self, caller: Caller, change: StoredChange, intent: str, diff: Diff) -> Receipt:
+        """Writes that a change was committed, in counts."""
+        return self._write(
+            "query.executed",
+            caller,
+            change,
+            "success",
+            f"Request #{change.id} applied: {diff.total} rows",
+            _effect(diff, intent),
+        )
+
+    def undone(self, caller: Caller, change: StoredChange, undo: int) -> Receipt:
+        """Writes that a change was taken back by another request."""
+        return self._write(
+            "query.undone",
+            caller,
+            change,
+            "success",
+            f"Request #{change.id} undone by request #{undo}",
+            Effect(undo_id=str(undo)),
+        )
+
+    def failed(
+        self, caller: Caller, change: StoredChange, intent: str, error: GuardError
+    ) -> Receipt:
+        """Writes that a change was not committed."""
+        stopped = isinstance(error, Interrupted)
+        code = error.refusal.rule if isinstance(error, Refused) else type(error).__name__
+        return self._write(
+            "query.cancelled" if stopped else "query.failed",
+            caller,
+            change,
+            "failure",
+            f"Request #{change.id} was not applied: {code}",
+            Effect(intent_id=intent),
+            ErrorFacts(type="failed", code=code, message=redact_text(str(error), sink="log")),
+        )
+
+    def unknown(self, caller: Caller, change: StoredChange, intent: str) -> Receipt:
+        """Writes that it is not known whether a change was committed."""
+        return self._write(
+            "query.outcome_unknown",
+            caller,
+            change,
+            "unknown",
+            f"Request #{change.id}: it is not known whether it was applied",
+            Effect(intent_id=intent),
+        )
+
+    def _facts(
+        self,
+        change: StoredChange,
+        *,
+        decision: ApprovalDecision | None = None,
+        by: str | None = None,
+        reason: str | None = None,
+    ) -> ApprovalFacts:
+        return ApprovalFacts(
+            id=str(change.id),
+            required=change.approvers_needed,
+            by=by,
+            decision=decision,
+            reason=redact_text(reason, sink="log") if reason else None,
+            expires=change.expires_at,
+            shown_hmac=self._log.digest(change.statement),
+            fingerprint=change.fingerprint,
+        )
+
+    def _write(
+        self,
+        type_: EventType,
+        caller: Caller,
+        change: StoredChange,
+        outcome: Outcome,
+        summary: str,
+        *parts: Part,
+    ) -> Receipt:
+        return self._log.append(self._event(type_, caller, change, outcome, summary, *parts))
+
+    def _event(
+        self,
+        type_: EventType,
+        caller: Caller,
+        change: StoredChange,
+        outcome: Outcome,
+        summary: str,
+        *parts: Part,
+    ) -> AuditEvent:
+        shape = redact_text(without_literals(change.statement, "sqlite"), sink="log")
+        action = Action(
+            kind="change",
+            source=change.source,
+            statement=shape,
+            statement_hmac=self._log.digest(change.statement),
+            template_sha256=sha256_of(shape),
+        )
+        return AuditEvent(
+            type=type_,
+            actor=caller.actor(),
+            outcome=outcome,
+            summary=shorten(redact_text(summary, sink="log")),
+            session=change.conversation or caller.session,
+            request=caller.request,
+            parts=(action, *parts),
+        )
+
+
+def _effect(diff: Diff, intent: str | None = None) -> Effect:
+    return Effect(
+        intent_id=intent,
+        rows=diff.total,
+        inserted=sum(t.inserted for t in diff.tables),
+        updated=sum(t.updated for t in diff.tables),
+        deleted=sum(t.deleted for t in diff.tables),
+    )
