@@ -10,7 +10,7 @@ held, and `Gate.propose` makes a change request of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from guard.budget import Budget, Spending
 from guard.caller import Caller
 from guard.catalog import Catalog
 from guard.engines.base import Cancel, Rows
-from guard.errors import GuardError, Refused, SourceUnavailable, refuse
+from guard.errors import GuardError, Interrupted, Refused, SourceUnavailable, refuse
 from guard.judging import Judgement, judge, scope_in
 from guard.masking import Masked, Masking
 from guard.policy import Allow, Deny, Hold, Principal, scope_of, visible
@@ -27,6 +27,7 @@ from guard.result import Result
 from guard.rewrite import GuardedQuery, rewrite
 from guard.source import Source, Sources
 from guard.trail import Heard, Intent, Trail
+from guard.values import MOST_VALUES, grouped, listable, listing, with_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,29 +141,29 @@ class Gate:
             SourceUnavailable: the source cannot be used now.
             audit.AuditError: the trail cannot be written, so nothing ran or nothing is shown.
         """
-        caller = self._current(caller)
-        target, heard, judged = self._judged(sql, source, caller, why)
-        allow = self._allowed(judged, heard)
-        query = self._rewritten(judged, allow, heard)
-        spending = self._reserved(judged, heard, query.max_rows)
-        with spending:
-            intent = self._trail.intent(heard, query)
-            rows = self._run(target, query, heard, intent, cancel or Cancel())
-            spending.rows = rows.table.num_rows
-            masked = self._redacted(rows, query, judged, heard, intent)
-            receipt = self._trail.executed(heard, intent, rows, masked.columns)
-        return Result(
-            source=source,
-            sql=query.sql,
-            table=masked.table,
-            for_model=masked.for_model,
-            columns=masked.columns,
-            decision=allow,
-            truncated=rows.truncated,
-            limit=query.max_rows,
-            elapsed_us=rows.elapsed_us,
-            audit=receipt.seq,
-        )
+        ready = self._ready(sql, source, self._current(caller), why)
+        return self._read(ready, cancel or Cancel(), ready.query.max_rows)
+
+    def values(self, source: str, caller: Caller) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Returns the values a question may name: of text columns without personal data.
+
+        One statement on the usual path, within the person's rows. A source that takes too long to
+        list them gives none.
+
+        Raises:
+            Refused, SourceUnavailable, audit.AuditError: as for `query`.
+        """
+        view = self.view(source, caller)
+        columns = listable(view.catalog, view.settings.free_text)
+        if not columns:
+            return {}
+        sql = listing(columns, view.catalog.dialect)
+        why = "List the values that questions may name"
+        ready = self._ready(sql, source, self._current(caller), why, rows=MOST_VALUES)
+        try:
+            return grouped(self._read(ready, Cancel(), 0), columns)
+        except Interrupted:
+            return {}
 
     def propose(
         self, sql: str, *, source: str, caller: Caller, reason: str, call_id: str | None = None
@@ -265,11 +266,43 @@ class Gate:
             self._trail.denied(heard, refused.refusal, judged)
             raise
 
-    def _run(
-        self, target: Source, query: GuardedQuery, heard: Heard, intent: Intent, cancel: Cancel
-    ) -> Rows:
+    def _ready(
+        self, sql: str, source: str, caller: Caller, why: str, rows: int | None = None
+    ) -> _Ready:
+        """Steps 1 to 4. `rows` replaces the person's row cap, for rows that nobody is shown."""
+        target, heard, judged = self._judged(sql, source, caller, why)
+        allow = self._allowed(judged, heard)
+        if rows is not None:
+            allow = with_rows(allow, rows)
+        query = self._rewritten(judged, allow, heard)
+        return _Ready(target=target, heard=heard, judged=judged, allow=allow, query=query)
+
+    def _read(self, ready: _Ready, cancel: Cancel, charged_rows: int) -> Result:
+        """Steps 5 and 6, between the intent and its outcome."""
+        query, heard = ready.query, ready.heard
+        with self._reserved(ready.judged, heard, charged_rows) as spending:
+            intent = self._trail.intent(heard, query)
+            rows = self._run(ready, intent, cancel)
+            spending.rows = rows.table.num_rows
+            masked = self._redacted(ready, rows, intent)
+            receipt = self._trail.executed(heard, intent, rows, masked.columns)
+        return Result(
+            source=ready.target.name,
+            sql=query.sql,
+            table=masked.table,
+            for_model=masked.for_model,
+            columns=masked.columns,
+            decision=ready.allow,
+            truncated=rows.truncated,
+            limit=query.max_rows,
+            elapsed_us=rows.elapsed_us,
+            audit=receipt.seq,
+        )
+
+    def _run(self, ready: _Ready, intent: Intent, cancel: Cancel) -> Rows:
+        heard = ready.heard
         try:
-            return target.engine.run(query, cancel)
+            return ready.target.engine.run(ready.query, cancel)
         except GuardError as error:
             self._trail.failed(heard, intent, error)
             raise
@@ -280,13 +313,12 @@ class Gate:
             self._trail.failed(heard, intent, failure)
             raise failure from error
 
-    def _redacted(
-        self, rows: Rows, query: GuardedQuery, judged: Judgement, heard: Heard, intent: Intent
-    ) -> Masked:
+    def _redacted(self, ready: _Ready, rows: Rows, intent: Intent) -> Masked:
+        heard, judged = ready.heard, ready.judged
         try:
             return self._masking.redact(
                 rows.table,
-                query.lineage,
+                ready.query.lineage,
                 judged.catalog,
                 judged.scope,
                 session=heard.caller.session,
@@ -299,3 +331,14 @@ class Gate:
             )
             self._trail.failed(heard, intent, refused)
             raise refused from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A read that is judged, allowed and rewritten, and has not run."""
+
+    target: Source
+    heard: Heard
+    judged: Judgement
+    allow: Allow
+    query: GuardedQuery
