@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass
+
+from sqlglot import exp
 
 from guard.catalog import Catalog
-from guard.lineage import Lineage
-from guard.policy import Allow
-from guard.statement import Statement
+from guard.errors import Refused, refuse
+from guard.lineage import Lineage, is_read, summarise
+from guard.policy import Allow, Terms
+from guard.rewriting.filters import RowFilter, row_filters
+from guard.rewriting.limit import limited
+from guard.rewriting.planned import carry_out
+from guard.rewriting.spelling import faithful, render
+from guard.rewriting.tables import Tables
+from guard.statement import Statement, parse
+from guard.tracing import Plan, Walk
+from guard.views import expand_views
+
+_SEAL = object()
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedQuery:
     """SQL with row filters and limit inside, ready for an engine, which accepts nothing else.
 
-    `max_rows` is what the engine may return at most (one row more is fetched to know of a cut);
-    `readable` maps each base table to the columns the engine's own authorizer must allow.
+    `max_rows` is what the engine may return at most; `sql` asks for one row more, to know of a cut.
+    `readable` maps each base table to the columns the engine's own authorizer must allow, those
+    that row filters read included. `lineage` is that of the statement as the person wrote it,
+    views expanded, and matches the result position by position. Only this module can build one:
+    `seal` is its own.
     """
 
     source: str
@@ -26,16 +42,130 @@ class GuardedQuery:
     timeout_ms: int
     readable: tuple[tuple[str, tuple[str, ...]], ...]
     lineage: Lineage
+    seal: InitVar[object]
+
+    def __post_init__(self, seal: object) -> None:
+        if seal is not _SEAL:
+            raise TypeError("A GuardedQuery comes from guard.rewrite.rewrite and nowhere else.")
 
 
 def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuery:
     """Returns what may be sent to the engine.
 
-    Every base table with a row filter becomes a filtered subquery, so that the filter stays right under
-    outer joins, set operations, CTEs and self-joins. The text is generated from the judged tree, parsed and
-    judged again.
+    In order: views are expanded, stars written out, every base table with a row filter put into a
+    filtered subquery (so that the filter stays right under outer joins, set operations, CTEs and
+    self-joins) and the others named with their schema, and a LIMIT set on the outermost query. The
+    text is generated from that tree; parsed again it must give the same tree.
+
+    `catalog` is the one the statement was judged with.
 
     Raises:
-        Refused: the rewritten text would not give the same judgement.
+        Refused: the statement is no query (`rewrite.not_a_query`), its columns cannot be told
+            before it runs (`rewrite.untraceable`), it cannot be written anew without changing
+            (`rewrite.*`), or a table or a row filter cannot be used. Show it; nothing ran.
     """
-    raise NotImplementedError
+    if not is_read(statement.tree):
+        raise refuse(
+            "rewrite.not_a_query",
+            "Only a query can be run here.",
+            alternative="The tables and columns of the source are listed beside the question.",
+        )
+    terms = allow.terms
+    reach = _in_reach(catalog, terms)
+    filters = row_filters(terms, catalog)
+    tables = Tables(catalog=reach, filters=filters)
+    tree = expand_views(statement.tree, reach)
+    traced = Walk(reach).run(tree)
+    if traced.outputs is None or traced.plan.doubts:
+        raise _untraceable(traced.plan)
+    lineage = summarise(traced, reach)
+    _refuse_bare_tables(tree, catalog.dialect)
+    tree = carry_out(tree, traced.plan)
+    tree = tables.bind(tree, spell_columns=traced.plan.whole_rows)
+    tree = limited(tree, terms.limits.display_rows + 1, catalog.dialect)
+    sql = _settled(faithful(tree, catalog.dialect), tables)
+    return GuardedQuery(
+        source=catalog.source,
+        dialect=catalog.dialect,
+        sql=sql,
+        max_rows=terms.limits.display_rows,
+        max_bytes=terms.limits.max_bytes,
+        timeout_ms=round(terms.limits.timeout_seconds * 1000),
+        readable=_readable(reach, filters),
+        lineage=lineage,
+        seal=_SEAL,
+    )
+
+
+def _in_reach(catalog: Catalog, terms: Terms) -> Catalog:
+    """Returns the part of the catalog that the terms name: other tables do not exist for it."""
+    allowed = {name.casefold(): {c.casefold() for c in columns} for name, columns in terms.readable}
+    tables = tuple(
+        Catalog.only(t, [c for c in t.columns if c.name.casefold() in allowed[t.name.casefold()]])
+        for t in catalog.tables
+        if t.name.casefold() in allowed
+    )
+    return Catalog(source=catalog.source, dialect=catalog.dialect, tables=tables)
+
+
+def _untraceable(plan: Plan) -> Refused:
+    part = plan.doubts[0] if plan.doubts else "*"
+    return refuse(
+        "rewrite.untraceable",
+        f"Which columns this gives cannot be told before it runs, because of {part}.",
+        part=part,
+        alternative="Name the columns and tables one by one.",
+        fixable=True,
+    )
+
+
+def _refuse_bare_tables(tree: exp.Expr, dialect: str) -> None:
+    """`x IN t` reads a table in SQLite, and no table stands in the tree."""
+    if dialect != "sqlite":
+        return
+    for node in tree.find_all(exp.In):
+        bare = node.args.get("field")
+        if bare is not None:
+            raise refuse(
+                "rewrite.in_table",
+                "The guard does not follow IN with a table's name after it.",
+                part=bare.name,
+                alternative="Write IN (SELECT column FROM table).",
+                fixable=True,
+            )
+
+
+def _settled(tree: exp.Expression, tables: Tables) -> str:
+    """Returns the text of `tree` once it is sure that it reads back as `tree`."""
+    dialect = tables.catalog.dialect
+    sql = render(tree, dialect)
+    try:
+        again = parse(sql, dialect).tree
+    except Refused as error:
+        raise _changed() from error
+    if faithful(again, dialect) != tree:
+        raise _changed()
+    if next(tables.unfiltered(again), None) is not None:
+        raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
+    return sql
+
+
+def _changed() -> Refused:
+    return refuse(
+        "rewrite.changed",
+        "Written anew with your limits inside, this statement would not stay the same.",
+        alternative="Write it in a simpler way.",
+        fixable=True,
+    )
+
+
+def _readable(
+    reach: Catalog, filters: Mapping[str, RowFilter]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = {t.name: [c.name for c in t.columns] for t in reach.tables if t.kind == "table"}
+    for row_filter in filters.values():
+        for table, column in sorted(row_filter.reads):
+            columns = found.setdefault(table, [])
+            if column not in columns:
+                columns.append(column)
+    return tuple((table, tuple(columns)) for table, columns in found.items())

@@ -261,7 +261,11 @@ class Walk:
         finally:
             self._open.pop()
             del self._assumed[key]
-        self._known[key] = _renamed(outputs, node), filters
+        named = _renamed(outputs, node)
+        if named is None and outputs is not None:
+            # Fewer names than columns: engines differ, and the wrong column could get a name.
+            self._plan.doubts.append("WITH")
+        self._known[key] = named, filters
         return self._known[key]
 
     def _again(self, node: exp.CTE) -> Outputs:

@@ -1,0 +1,99 @@
+"""Row filters: predicates of the policy, trusted text, put around the tables they limit.
+
+A filter may read other tables. Those are read whole: the policy says who may see which row of a
+table, and it needs all of them to say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlglot import exp
+
+from guard.catalog import Catalog, Table
+from guard.errors import Refused, refuse
+from guard.names import find_table
+from guard.policy import Terms
+from guard.rewriting.schemas import with_schema
+from guard.rewriting.spelling import faithful
+from guard.statement import parse
+from guard.views import expand_views, reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowFilter:
+    """A predicate over `table`, ready to stand after WHERE.
+
+    `reads` are the columns it looks at, `(table, column)`, other tables' included.
+    """
+
+    table: str
+    predicate: exp.Expression
+    reads: frozenset[tuple[str, str]]
+
+
+def row_filters(terms: Terms, catalog: Catalog) -> Mapping[str, RowFilter]:
+    """Returns the filters of `terms`, keyed by the table's name without case.
+
+    Raises:
+        Refused: `policy.row_filter` for a filter that cannot be read; an admin must correct it.
+    """
+    return {name.casefold(): _filter(name, text, catalog) for name, text in terms.row_filters}
+
+
+def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
+    table = catalog.table(name)
+    if table is None or table.kind == "view":
+        raise _unreadable(name)
+    try:
+        parsed = _parsed(text, table.name, catalog.dialect)
+        tree = expand_views(parsed, catalog)
+    except Refused as error:
+        raise _unreadable(name) from error
+    where = tree.args.get("where")
+    others = set(tree.args) - {"expressions", "from_", "where", "kind"}
+    if where is None or any(tree.args[k] for k in others):
+        raise _unreadable(name)
+    for read in list(reads(tree, catalog.dialect)):
+        found = find_table(read, catalog)
+        if found is None:
+            raise _unreadable(name)
+        with_schema(read, found, catalog.dialect)
+    return RowFilter(
+        table=table.name,
+        predicate=faithful(where, catalog.dialect).this,
+        reads=frozenset(_reads(where.this, table, catalog)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, table: str, dialect: str) -> exp.Expression:
+    name = exp.to_identifier(table, quoted=True).sql(dialect)
+    # The predicate is the policy's, not a person's, and is parsed, not run.
+    return parse(f"SELECT 1 FROM {name} WHERE ({text}\n)", dialect).tree  # noqa: S608
+
+
+def _unreadable(table: str) -> Refused:
+    return refuse(
+        "policy.row_filter",
+        f"The policy's row filter of {table} cannot be read, so {table} cannot be read either. "
+        "Tell an admin.",
+        part=table,
+    )
+
+
+def _reads(predicate: exp.Expr, table: Table, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Yields what the predicate looks at. A bare name counts for every table it may belong to."""
+    tables = {table.name.casefold(): table.name}
+    for read in predicate.find_all(exp.Table):
+        found = find_table(read, catalog)
+        if found is not None:
+            tables[read.alias_or_name.casefold()] = found.name
+    for column in predicate.find_all(exp.Column):
+        qualifier = column.table.casefold()
+        if qualifier in tables:
+            yield tables[qualifier], column.name
+        else:
+            yield from ((name, column.name) for name in set(tables.values()))
