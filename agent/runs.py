@@ -159,7 +159,11 @@ class Runs:
         return Asked(
             question=turn.question,
             source=conversation.source,
-            caller=caller.within(session=turn.conversation, request=turn.id),
+            caller=caller.within(
+                session=turn.conversation,
+                request=turn.id,
+                channel="agent" if turn.kind == "question" else caller.channel,
+            ),
             journal=Journal(self._store, turn.id),
             cancel=cancel,
         )

@@ -45,6 +45,10 @@ class Caller:
             os_account=self.os_account,
         )
 
+    def within(self, *, session: str, request: str, channel: Channel) -> Caller:
+        """Returns the same person's call inside a conversation and turn, made by `channel`."""
+        return replace(self, session=session, request=request, channel=channel)
+
     def acting_as(self, principal: Principal) -> Caller:
         """Returns the same call with the person as they are now."""
         return replace(self, principal=principal)

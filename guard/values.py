@@ -35,20 +35,21 @@ def listable(catalog: Catalog, free_text: Collection[str]) -> tuple[Place, ...]:
     )
 
 
-def listing(columns: Sequence[Place], dialect: str) -> str:
+def listing(columns: Sequence[Place], dialect: str, per_column: int = PER_COLUMN) -> str:
     """Returns one statement with rows (position of the column, value)."""
-    branches = [_branch(i, table, column) for i, (table, column) in enumerate(columns)]
+    branches = [_branch(i, place, per_column) for i, place in enumerate(columns)]
     return " UNION ALL ".join(b.sql(dialect=dialect) for b in branches)
 
 
-def _branch(position: int, table: str, column: str) -> exp.Select:
+def _branch(position: int, place: Place, per_column: int) -> exp.Select:
+    table, column = place
     value = exp.column(column, quoted=True)
     distinct = (
         exp.select(value.as_("v"))
         .distinct()
         .from_(exp.table_(table, quoted=True))
         .where(exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null())))
-        .limit(PER_COLUMN + 1)
+        .limit(per_column + 1)
     )
     number = exp.Literal.number(position).as_("c")
     return exp.select(number, exp.column("v")).from_(distinct.subquery(f"s{position}"))

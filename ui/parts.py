@@ -1,4 +1,4 @@
-"""Everything behind the pages and the command line, put together for one policy. No Streamlit here."""
+"""Everything behind the pages and the command line, put together for one policy."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _active(account: Account | None) -> Principal | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts that depend on the policy. Open one with `open_parts`, close it when it is replaced."""
+    """The parts that depend on the policy. `open_parts` gives them; close them when replaced."""
 
     home: Path
     policy: Policy
@@ -99,8 +99,8 @@ def open_parts(
     """Returns the parts for the policy in `home`. No source is opened yet.
 
     Raises:
-        ConfigurationError: the policy, a secret or the model's name cannot be used; the message says
-            which and what to do.
+        ConfigurationError: the policy, a secret or the model's name cannot be used; the message
+            says which and what to do.
     """
     policy = load_policy(home / POLICY_FILE)
     choice = choose(environment.get("GATEHOUSE_MODEL"))

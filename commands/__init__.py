@@ -1,0 +1,1 @@
+"""The commands behind `gatehouse`, one idea a file. `cli.py` registers them."""

@@ -1,0 +1,121 @@
+"""`gatehouse audit`: read, verify and export the trail. Reading it is recorded too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from audit import SYSTEM, AuditEvent, AuditLog, EventType, Filter, ReadFacts, Record
+from commands.shared import Json, data_folder, fail, out, sentences, show_json
+from ui.home import open_log
+from ui.setup import require_operator
+
+app = typer.Typer(no_args_is_help=True, help="Read, verify and export the audit trail.")
+
+
+def _open() -> AuditLog:
+    home = data_folder()
+    require_operator(home)
+    return open_log(home)
+
+
+@app.command()
+def tail(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 30,
+    json_: Json = False,
+) -> None:
+    """Prints the newest events, oldest first."""
+    with sentences(), _open() as log:
+        _note(log, "audit.viewed", ())
+        _print(log.tail(limit), json_)
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Words, or beginnings of words.")] = "",
+    table: Annotated[str | None, typer.Option("--table")] = None,
+    session: Annotated[str | None, typer.Option("--session")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 50,
+    json_: Json = False,
+) -> None:
+    """Finds events by text and field, newest first."""
+    wanted = Filter(text=text, table=table, session=session)
+    with sentences(), _open() as log:
+        _note(log, "audit.searched", wanted.used)
+        page = log.search(wanted, limit=limit)
+        _print(page.records, json_)
+        if not json_:
+            more = "at least " if page.more_than_total else ""
+            out.print(f"{more}{page.total} events match.", style="dim")
+
+
+@app.command()
+def verify(
+    deep: Annotated[bool, typer.Option("--deep", help="Check the search columns too.")] = False,
+    json_: Json = False,
+) -> None:
+    """Checks the whole trail. Status 0 verified and anchored, 1 tampered, 2 unsigned, 3 unknown."""
+    with sentences(), _open() as log, Progress(transient=True, disable=json_) as bar:
+        task = bar.add_task("Verifying", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        report = log.verify(deep=deep, progress=progress)
+        if report.status == 0:
+            _note(log, "audit.verified", (), report.last)
+    if json_:
+        typer.echo(report.as_json())
+    else:
+        out.print(report.as_text(), markup=False, highlight=False)
+    raise typer.Exit(report.status)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
+    text: Annotated[str, typer.Option("--find", help="Only events with these words.")] = "",
+    json_: Json = False,
+) -> None:
+    """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder."""
+    if folder.exists() and any(folder.iterdir()):
+        fail(f"{folder} is not empty. Name a new folder.")
+    with sentences(), _open() as log:
+        _note(log, "audit.exported", ("text",) if text else ())
+        done = log.export(folder, Filter(text=text) if text else None)
+    if json_:
+        show_json({"folder": str(folder), "records": done.records})
+    else:
+        out.print(f"{done.records} records in {folder}. Check them: python {folder}/verify.py")
+
+
+def _print(records: tuple[Record, ...], as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            typer.echo(record.line)
+            continue
+        event = record.event
+        out.print(
+            f"{record.seq:>7}  {record.logged:%Y-%m-%d %H:%M:%S}  {event.type:<20} "
+            f"{event.actor.id:<22} {event.summary}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _note(
+    log: AuditLog, type_: EventType, filters: tuple[str, ...], last: int | None = None
+) -> None:
+    log.append(
+        AuditEvent(
+            type=type_,
+            actor=SYSTEM,
+            outcome="success",
+            summary=f"{type_.replace('.', ' ')} on the command line",
+            parts=(ReadFacts(filters=filters, last=last),),
+        )
+    )

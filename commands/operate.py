@@ -1,0 +1,155 @@
+"""`gatehouse init`, `serve`, `connect`, `doctor` and `policy check`: for whoever runs a console."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from commands.shared import Json, data_folder, fail, out, parts, sentences, show_json
+from guard.connect import first_policy, parse_url, source_name
+from guard.engines import open_engine
+from guard.policyfile import load_policy
+from guard.sampling import sample
+from ui import demo_mode
+from ui.checklist import run_checks
+from ui.home import open_log, open_store
+from ui.parts import POLICY_FILE
+from ui.setup import make_home
+
+policy = typer.Typer(no_args_is_help=True, help="The policy file.")
+
+
+def init(
+    demo: Annotated[bool, typer.Option("--demo", help="Also make the demo company.")] = False,
+) -> None:
+    """Makes the data folder, keys and store; again is harmless."""
+    home = data_folder()
+    with sentences(), Progress(transient=True) as bar:
+        task = bar.add_task("Making the data folder", total=1.0)
+
+        def progress(what: str, part: float) -> None:
+            bar.update(task, description=f"Making {what}", completed=part)
+
+        store = open_store(home)
+        with open_log(home) as log:
+            make_home(home, demo=demo, log=log, store=store, progress=progress)
+        store.close()
+    out.print(f"Ready: {home}", markup=False, highlight=False)
+    if not demo and not (home / POLICY_FILE).exists():
+        out.print("Next: gatehouse connect URL, then gatehouse people add NAME --role admin.")
+
+
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8501,
+    address: Annotated[str, typer.Option("--address")] = "127.0.0.1",
+) -> None:
+    """Serves the console and prints where."""
+    home, root = data_folder(), Path(__file__).resolve().parent.parent
+    if not _free(address, port):
+        fail(f"Port {port} is in use. Stop what uses it, or choose another: make run PORT=8502.")
+    with sentences():
+        shown = demo_mode.accounts(home)
+    out.print(f"Gatehouse: http://{address}:{port}", highlight=False)
+    if shown:
+        out.print("Demo accounts (this is a demo; they exist in demo mode only):")
+        for account in shown:
+            out.print(
+                f"  {account.name:<10} {account.password:<22} {account.note}",
+                markup=False,
+                highlight=False,
+            )
+    out.print("Stop with Ctrl+C.")
+    environment = os.environ | {
+        "GATEHOUSE_HOME": str(home),
+        "STREAMLIT_SERVER_COOKIE_SECRET": secrets.token_urlsafe(32),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(root / "app.py"),
+        f"--server.port={port}",
+        f"--server.address={address}",
+    ]
+    try:
+        status = subprocess.run(command, env=environment, cwd=root, check=False).returncode  # noqa: S603  # our own program
+    except KeyboardInterrupt:
+        status = 0
+    raise typer.Exit(status)
+
+
+def _free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def connect(
+    url: Annotated[str, typer.Argument(help="sqlite:///file or duckdb:///file.")],
+    name: Annotated[str | None, typer.Option("--name", help="What to call the source.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it instead.")
+    ] = None,
+) -> None:
+    """Reads a database's schema and writes a first policy with suggested tags to confirm."""
+    home = data_folder()
+    target = output or home / POLICY_FILE
+    if target.exists():
+        fail(f"{target} is there already. Name another file with --output, or move it away.")
+    with sentences():
+        engine, database = parse_url(url)
+        source = name or source_name(database)
+        adapter = open_engine(engine, database, source=source)
+        with open_log(home) as log, closing(adapter):
+            catalog = adapter.reflect()
+            samples = sample(adapter, catalog, log)
+        text = first_policy(source, engine, database, catalog, samples)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        load_policy(target)
+    out.print(f"Wrote {target}: {len(catalog.tables)} tables.", markup=False, highlight=False)
+    out.print("Read it, correct the suggested tags, then set tags_confirmed = true.")
+
+
+def doctor(json_: Json = False) -> None:
+    """Tries every item of the safety checklist for real."""
+    with parts() as opened:
+        results = run_checks(opened)
+    for check in results:
+        if json_:
+            show_json({"check": check.name, "passed": check.passed, "detail": check.detail})
+        else:
+            mark, colour = ("ok  ", "green") if check.passed else ("TODO", "red")
+            out.print(f"{mark} {check.name}", style=colour, markup=False, highlight=False)
+            if check.detail:
+                out.print(f"     {check.detail}", style="dim", markup=False, highlight=False)
+    raise typer.Exit(0 if all(c.passed for c in results) else 1)
+
+
+@policy.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="Default: the policy in force.")] = None,
+) -> None:
+    """Validates a policy file; messages name the key."""
+    path = file or data_folder() / POLICY_FILE
+    with sentences():
+        loaded = load_policy(path)
+    out.print(
+        f"{path} is valid: {len(loaded.sources)} sources, {len(loaded.roles)} roles.",
+        markup=False,
+        highlight=False,
+    )

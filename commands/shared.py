@@ -1,0 +1,86 @@
+"""What the commands share: the data folder, the principal, errors as sentences, JSON or text."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from audit import AuditError
+from guard import Caller, GuardError, Refused
+from store import StoreError
+from ui.home import open_home
+from ui.parts import Parts
+from ui.setup import require_operator
+
+out = Console()
+err = Console(stderr=True)
+
+As = Annotated[str, typer.Option("--as", help="The account to act for, by its sign-in name.")]
+Source = Annotated[str, typer.Option("--source", help="The source, as the policy names it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def fail(sentence: str, status: int = 1) -> NoReturn:
+    """Prints a sentence on stderr and ends with this exit status."""
+    err.print(sentence, style="red", markup=False, highlight=False)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turns the errors that carry a sentence into that sentence and exit status 1."""
+    try:
+        yield
+    except Refused as refused:
+        fail(refusal_text(refused))
+    except (GuardError, StoreError, AuditError) as error:
+        fail(str(error))
+
+
+def refusal_text(refused: Refused) -> str:
+    """Returns a refusal for a terminal: what, why, the way out."""
+    refusal = refused.refusal
+    lines = [f"Not run. {refusal.reason}", f"Rule: {refusal.rule}"]
+    if refusal.alternative:
+        lines.append(refusal.alternative)
+    return "\n".join(lines)
+
+
+@contextmanager
+def parts() -> Iterator[Parts]:
+    """Yields the parts of the data folder, for an operator, and closes them."""
+    with sentences():
+        home = data_folder()
+        require_operator(home)
+        with open_home(home) as opened:
+            yield opened
+
+
+def data_folder() -> Path:
+    """Returns `GATEHOUSE_HOME`, or `.gatehouse` beside the program."""
+    return Path(
+        os.environ.get("GATEHOUSE_HOME") or Path(__file__).resolve().parent.parent / ".gatehouse"
+    )
+
+
+def caller(opened: Parts, name: str) -> Caller:
+    """Returns the call of an operator who acts for the account `name`; both are recorded."""
+    person = opened.people.by_name(name)
+    if person is None:
+        fail(f"There is no active account {name}. `gatehouse people list` shows them.")
+    return Caller(principal=person, channel="command_line", os_account=getpass.getuser())
+
+
+def show_json(value: object) -> None:
+    """Prints one JSON line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,82 @@
+"""Some values of each text column of a source that has no policy yet, for suggesting tags.
+
+Used when an operator connects a database, before anybody may ask about it. The values are shown to
+nobody: they decide which tags are suggested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from audit import SYSTEM, Action, AuditEvent, AuditLog, Effect, ErrorFacts
+from guard.catalog import Catalog
+from guard.engines.base import Cancel, Engine
+from guard.errors import GuardError
+from guard.logtext import without_literals
+from guard.policy import Allow, Terms
+from guard.policyfile import Limits
+from guard.rewrite import rewrite
+from guard.statement import parse
+from guard.values import Place, listable, listing
+
+PER_COLUMN = 200
+"""Distinct values looked at in one column."""
+
+
+def sample(engine: Engine, catalog: Catalog, log: AuditLog) -> Mapping[Place, tuple[str, ...]]:
+    """Returns up to 200 distinct values of every text column, keyed (table, column).
+
+    Raises:
+        GuardError: the source cannot be read.
+        audit.AuditError: the trail cannot be written, so nothing was read.
+    """
+    columns = listable(catalog, ())
+    if not columns:
+        return {}
+    sql = listing(columns, catalog.dialect, per_column=PER_COLUMN)
+    readable = tuple((t.name, tuple(c.name for c in t.columns)) for t in catalog.tables)
+    limits = Limits(display_rows=(PER_COLUMN + 1) * len(columns), timeout_seconds=60)
+    terms = replace(Terms(limits=limits), readable=readable)
+    allow = Allow(rule="connect.sample", reason="An operator connects a source.", terms=terms)
+    query = rewrite(parse(sql, catalog.dialect), allow, catalog)
+    action = Action(
+        kind="statement",
+        dialect=catalog.dialect,
+        source=catalog.source,
+        statement=without_literals(sql, catalog.dialect)[:2_000],
+    )
+    intent = AuditEvent(
+        type="query.intent",
+        actor=SYSTEM,
+        outcome="pending",
+        summary=f"About to sample {len(columns)} columns to suggest tags",
+        parts=(action,),
+    )
+    log.append(intent)
+    try:
+        table = engine.run(query, Cancel()).table
+    except GuardError as error:
+        failure = ErrorFacts(type="failed", code=type(error).__name__)
+        log.append(_outcome(intent, action, failure))
+        raise
+    log.append(_outcome(intent, action, None, rows=table.num_rows))
+    found: dict[Place, list[str]] = {}
+    for position, value in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if isinstance(value, str):
+            found.setdefault(columns[int(position)], []).append(value)
+    return {place: tuple(values) for place, values in found.items()}
+
+
+def _outcome(
+    intent: AuditEvent, action: Action, failure: ErrorFacts | None, rows: int | None = None
+) -> AuditEvent:
+    failed = failure is not None
+    parts = (action, Effect(intent_id=intent.id, rows=rows))
+    return AuditEvent(
+        type="query.failed" if failed else "query.executed",
+        actor=SYSTEM,
+        outcome="failure" if failed else "success",
+        summary="Sampling failed" if failed else "Sampled values to suggest tags",
+        parts=(*parts, failure) if failure else parts,
+    )
