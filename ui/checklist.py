@@ -169,11 +169,6 @@ def _settings(parts: Parts) -> Iterator[Check]:
         if demo
         else "",
     )
-    for name, source in parts.policy.sources.items():
-        secret = source.database_secret or "no secret needed"
-        yield Check(
-            name=f"{name}: its secret is outside the policy file", passed=True, detail=secret
-        )
 
 
 def _everyone(parts: Parts) -> list[Principal]:
