@@ -71,7 +71,7 @@ def wrong_role(principal: Principal, *roles: ConsoleRole) -> Never:
             f"You are signed in as {principal.display_name} ({held(principal)}).",
         )
     )
-    st.stop()
+    _stop()
 
 
 def signed_out() -> Never:
@@ -80,7 +80,13 @@ def signed_out() -> Never:
     st.html(
         markup.notice("You are signed out.", "", link=("Sign in again", f"/login{_back()}")),
     )
+    _stop()
+
+
+def _stop() -> Never:
     st.stop()
+    # Outside a browser session Streamlit's stop does nothing; the page must end there too.
+    raise PermissionError("nobody with the role this page needs is signed in")
 
 
 def held(principal: Principal) -> str:

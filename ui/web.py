@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, assert_never
 from urllib.parse import parse_qs, quote
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import (
@@ -42,6 +43,7 @@ __all__ = ["Gate", "lifespan", "routes"]
 _log = logging.getLogger("gatehouse")
 
 _MAX_FORM_BYTES = 8_192
+_SIGN_INS_AT_ONCE = 4
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -103,6 +105,8 @@ def _warm_up() -> None:
 class _Handlers:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
+        # Checking a password is slow on purpose; a flood of them must not hold every thread.
+        self._sign_ins = CapacityLimiter(_SIGN_INS_AT_ONCE)
 
     async def show_form(self, request: Request) -> Response:
         """The sign-in page; somebody who is signed in goes on instead."""
@@ -126,8 +130,12 @@ class _Handlers:
             return PlainTextResponse("Send the form of the sign-in page.", 400)
         form = SignInForm(next_path=safe_next(fields.get("next")), name=fields.get("name", "")[:64])
         try:
-            outcome, token = await run_in_threadpool(
-                self._attempt, request, form.name, fields.get("password", "")
+            outcome, token = await to_thread.run_sync(
+                self._attempt,
+                request,
+                form.name,
+                fields.get("password", ""),
+                limiter=self._sign_ins,
             )
         except UNUSABLE as error:
             return webtemplates.unavailable(str(error))

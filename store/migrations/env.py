@@ -1,4 +1,4 @@
-"""Run by Alembic. The connection, inside its transaction, comes from `store.migrate`."""
+"""Run by Alembic. The connection comes from `store.migrate`, whose transaction holds it all."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
-    # SQLite's own transactions hold DDL too once the driver leaves them to us.
-    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()

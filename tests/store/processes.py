@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,10 +17,19 @@ Result = TypeVar("Result")
 
 
 def run_in_processes(count: int, task: Callable[[str, int], Result], home: Path) -> list[Result]:
-    """Returns what `task(home, number)` gives in each of `count` fresh processes."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        return list(pool.map(task, [str(home)] * count, range(count)))
+    """Returns what `task(home, number)` gives in each of `count` fresh processes.
+
+    The task is a function of a test module whose result JSON can hold. Not multiprocessing: its
+    children run the parent's main script again, and page tests make that a page.
+    """
+    script = (
+        "import json, sys\n"
+        f"from {task.__module__} import {task.__name__} as task\n"
+        "print(json.dumps(task(sys.argv[1], int(sys.argv[2]))))"
+    )
+    with ExitStack() as stack:
+        started = [stack.enter_context(process(script, home, str(n))) for n in range(count)]
+        return [json.loads(line(running)) for running in started]
 
 
 @contextmanager

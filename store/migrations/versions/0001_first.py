@@ -195,7 +195,9 @@ def _turns() -> None:
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("started_at", UtcTime(), nullable=True),
         sa.Column("finished_at", UtcTime(), nullable=True),
-        sa.CheckConstraint(_one_of("kind", "question", "sql", "change"), name=op.f("ck_turns_kind")),
+        sa.CheckConstraint(
+            _one_of("kind", "question", "sql", "change"), name=op.f("ck_turns_kind")
+        ),
         sa.CheckConstraint(
             "state <> 'running' OR (lease_owner IS NOT NULL AND lease_until IS NOT NULL)",
             name=op.f("ck_turns_lease"),
