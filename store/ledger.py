@@ -99,22 +99,21 @@ def reserve(
     reservation = new_id()
     # One order for everybody, so that two reservations cannot wait for each other.
     ordered = sorted(claims, key=lambda c: (c.counter.scope, c.counter.window, c.counter.resource))
-    with conn.begin_nested() as savepoint:
-        for claim in ordered:
-            left = _take(conn, claim, now)
-            if left is not None:
-                savepoint.rollback()
-                return Exhausted(claim=claim, left=left)
-            conn.execute(
-                insert(reservations).values(
-                    id=reservation,
-                    **vars(claim.counter),
-                    amount=claim.amount,
-                    on_lapse=claim.on_lapse,
-                    created_at=now,
-                    lapses_at=lapses_at,
-                )
+    for claim in ordered:
+        left = _take(conn, claim, now)
+        if left is not None:
+            _release(conn, reservations.c.id == reservation, now)
+            return Exhausted(claim=claim, left=left)
+        conn.execute(
+            insert(reservations).values(
+                id=reservation,
+                **vars(claim.counter),
+                amount=claim.amount,
+                on_lapse=claim.on_lapse,
+                created_at=now,
+                lapses_at=lapses_at,
             )
+        )
     return Granted(reservation=reservation)
 
 
