@@ -67,6 +67,8 @@ class EmbeddedEngine:
 
     def run(self, query: GuardedQuery, cancel: Cancel) -> Rows:
         """Returns the rows of a guarded read. Raises what `Engine.run` does."""
+        if not isinstance(query, GuardedQuery):
+            raise TypeError("An engine runs guarded queries only.")
         if (query.source, query.dialect) != (self._source, self.dialect):
             raise refuse(
                 "engine.wrong_source", f"This statement was not judged for {self._source}."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from guard.engines.duckdb import DuckdbEngine
 from guard.engines.embedded import EmbeddedEngine
 from guard.engines.sqlite import SqliteEngine
-from guard.policyfile import EngineName
+
+if TYPE_CHECKING:
+    from guard.policyfile import EngineName
 
 
 def open_engine(name: EngineName, path: Path, *, source: str) -> EmbeddedEngine:

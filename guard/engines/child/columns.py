@@ -1,7 +1,8 @@
 """Python rows -> Arrow columns without loss, for an engine whose columns hold any mix of types.
 
 A column becomes the narrowest of these that carries every value exactly: int64, float64, string,
-binary. Anything mixed becomes text: numbers as SQLite writes them, bytes as X'..', text as it is.
+binary. Anything mixed becomes text: numbers in their shortest exact form, bytes as X'..', text as
+it is.
 """
 
 from __future__ import annotations

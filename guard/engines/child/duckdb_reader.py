@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from guard.engines.child import duckdb_authorizer, duckdb_catalog, duckdb_types
+from guard.engines.child import duckdb_catalog, duckdb_types, duckdb_words
+from guard.engines.child.duckdb_authorizer import Authorizer, objects
 from guard.engines.child.faults import Fault, FaultCode
 from guard.engines.child.reader import Request, Stop
 
@@ -41,12 +42,12 @@ class DuckdbReader:
         self._database: duckdb.DuckDBPyConnection | None = None
         self._file: tuple[int, int] | None = None
         self._cursor: duckdb.DuckDBPyConnection | None = None
-        self._known: duckdb_authorizer.Known | None = None
+        self._authorizer: Authorizer | None = None
 
     def run(self, request: Request, stop: Stop) -> tuple[pa.Table, bool]:
         """Returns the rows and whether there were more. Raises `Fault`."""
-        with self._fresh() as (cursor, engine):
-            duckdb_authorizer.authorize(cursor, request.sql, request.readable.keys(), engine)
+        with self._fresh() as (cursor, authorizer):
+            authorizer.check(cursor, request.sql, request.readable.keys())
             if stop.asked():
                 raise Fault("interrupted")
             return _rows(cursor, request)
@@ -69,11 +70,11 @@ class DuckdbReader:
         self._database = None
 
     @contextlib.contextmanager
-    def _fresh(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, duckdb_authorizer.Known]]:
+    def _fresh(self) -> Iterator[tuple[duckdb.DuckDBPyConnection, Authorizer]]:
         try:
-            database, known = self._opened()
+            database, authorizer = self._opened()
             self._cursor = database.cursor()
-            yield self._cursor, known
+            yield self._cursor, authorizer
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             code = _code(error)
             if code in _UNUSABLE:
@@ -84,18 +85,22 @@ class DuckdbReader:
             if cursor is not None:
                 cursor.close()
 
-    def _opened(self) -> tuple[duckdb.DuckDBPyConnection, duckdb_authorizer.Known]:
+    def _opened(self) -> tuple[duckdb.DuckDBPyConnection, Authorizer]:
         try:
             status = os.stat(self._path)
         except OSError:
             raise Fault("missing") from None
         found = (status.st_dev, status.st_ino)
-        if self._database is None or self._known is None or found != self._file:
+        if self._database is None or self._authorizer is None or found != self._file:
             self.release()
-            self._database = _open(self._path, self._settings)
-            self._known = duckdb_authorizer.known(self._database, self._known)
+            database = self._database = _open(self._path, self._settings)
+            before = self._authorizer
+            self._authorizer = Authorizer(
+                functions=before.functions if before else duckdb_words.functions(database),
+                objects=objects(database),
+            )
             self._file = found
-        return self._database, self._known
+        return self._database, self._authorizer
 
 
 def _open(path: Path, settings: Mapping[str, bool | str]) -> duckdb.DuckDBPyConnection:

@@ -2,8 +2,8 @@
 
 Each list is positive, so a newer library cannot widen it. Left out, with the reason:
 `load_extension` runs code; `readfile writefile edit` touch files; `fts3_tokenizer` takes a
-pointer; `optimize rtreecheck` write or lock; `sqlite_log` writes a log; `randomblob zeroblob` only
-fill memory; `fts5 rtreenode rtreedepth` take raw internal bytes.
+pointer; `optimize rtreecheck` write or lock; `sqlite_log` writes a log; `fts5 rtreenode
+rtreedepth` take raw internal bytes. `randomblob zeroblob` are kept small by the length limit.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ FUNCTIONS = (
         """
         abs char coalesce concat concat_ws format glob hex ifnull iif if instr last_insert_rowid
         length like likelihood likely lower ltrim max min nullif octet_length printf quote
-        random replace round rtrim sign soundex sqlite_compileoption_get
-        sqlite_compileoption_used sqlite_source_id sqlite_version substr substring subtype
+        random randomblob replace round rtrim sign soundex sqlite_compileoption_get
+        sqlite_compileoption_used sqlite_source_id sqlite_version substr substring
         total_changes changes trim typeof unhex unicode unistr unistr_quote unlikely upper match
+        zeroblob
         """
     )
     # Dates.
@@ -52,8 +53,8 @@ FUNCTIONS = (
         -> ->> json json_array json_array_insert json_array_length json_error_position
         json_extract json_group_array json_group_object json_insert json_object json_patch
         json_pretty json_quote json_remove json_replace json_set json_type json_valid jsonb
-        jsonb_array jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object
-        jsonb_patch jsonb_remove jsonb_replace jsonb_set
+        jsonb_array jsonb_array_insert jsonb_extract jsonb_group_array jsonb_group_object
+        jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set
         """
     )
     # Full-text search results.
@@ -64,7 +65,7 @@ FUNCTIONS = (
     )
 )
 
-TABLE_FUNCTIONS = frozenset({"json_each", "json_tree", "jsonb_each", "jsonb_tree"})
+TABLE_FUNCTIONS = frozenset({"json_each", "json_tree", "generate_series"})
 
 BARE_PRAGMAS = _words(
     """

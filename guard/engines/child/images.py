@@ -1,0 +1,192 @@
+"""Rows before and after a change, as a worker finds them: net effect, hashes, cells, JSON.
+
+A row is a tuple of plain values in the order of its table's columns. The texts made here are
+compared between runs and stored, so the forms never change without a new format.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import decimal
+import hashlib
+import json
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Touched:
+    """The net change of one row: `before` is None for an inserted one, `after` for a deleted one."""
+
+    before: Row | None
+    after: Row | None
+
+    @property
+    def kind(self) -> str:
+        """`inserted`, `updated` or `deleted`."""
+        if self.before is None:
+            return "inserted"
+        return "deleted" if self.after is None else "updated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableChange:
+    """What one table went through, rows in key order."""
+
+    table: str
+    columns: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    rows: tuple[Touched, ...]
+
+
+@dataclass(kw_only=True)
+class Net:
+    """Adds up what happens to each row of one table, step by step."""
+
+    _rows: dict[Hashable, tuple[Row | None, Row | None]] = field(default_factory=dict)
+
+    def step(self, before: tuple[Hashable, Row] | None, after: tuple[Hashable, Row] | None) -> None:
+        """Takes one insert, update or delete; a row is given with its key."""
+        if before is not None and (after is None or before[0] != after[0]):
+            self._end(*before)
+        if after is not None:
+            key, row = after
+            if before is not None and before[0] == key:
+                first = self._rows.get(key, (before[1], None))[0]
+            else:
+                first = self._rows.get(key, (None, None))[0]
+            self._rows[key] = (first, row)
+
+    def _end(self, key: Hashable, row: Row) -> None:
+        first = self._rows.get(key, (row, None))[0]
+        if first is None:
+            del self._rows[key]
+        else:
+            self._rows[key] = (first, None)
+
+    def rows(self) -> tuple[Touched, ...]:
+        """Returns the rows that really differ, in key order."""
+        found = [
+            (key, Touched(before=b, after=a))
+            for key, (b, a) in self._rows.items()
+            if not same(b, a)
+        ]
+        return tuple(t for _, t in sorted(found, key=lambda pair: sort_text(pair[0])))
+
+
+def same(one: Row | None, other: Row | None) -> bool:
+    """True when two rows hold the same values of the same types."""
+    if one is None or other is None:
+        return one is other
+    return [plain(v) for v in one] == [plain(v) for v in other]
+
+
+def sort_text(key: object) -> tuple[int, float, str]:
+    """Returns what orders keys: numbers first, by value, then everything else by its text."""
+    if isinstance(key, tuple) and len(key) == 1:
+        return sort_text(key[0])
+    if isinstance(key, int | float) and not isinstance(key, bool):
+        return (0, float(key), "")
+    return (1, 0.0, json.dumps(plain(key), default=str))
+
+
+def plain(value: object) -> object:
+    """Returns a JSON value that tells types apart: bytes, dates and decimals are marked."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return {"f": repr(value)} if not math.isfinite(value) else {"f": value.hex()}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"b": base64.b64encode(bytes(value)).decode()}
+    if isinstance(value, list | tuple):
+        return {"l": [plain(v) for v in value]}
+    if isinstance(value, dict):
+        return {"d": [[plain(k), plain(v)] for k, v in value.items()]}
+    return {type(value).__name__: str(value)}
+
+
+def cell(value: object) -> object:
+    """Returns the value as it is shown."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"x'{bytes(value).hex()}'"
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, decimal.Decimal | dt.date | dt.time):
+        return str(value)
+    return json.dumps(plain(value), ensure_ascii=False, default=str)
+
+
+def digest(rows: Iterable[Row], columns: Sequence[int]) -> str:
+    """Returns the SHA-256 over the given columns of the rows, whatever their order."""
+    lines = sorted(
+        json.dumps([plain(row[i]) for i in columns], separators=(",", ":"), default=str)
+        for row in rows
+    )
+    found = hashlib.sha256()
+    for line in lines:
+        found.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    return found.hexdigest()
+
+
+def decided(first: Sequence[TableChange], second: Sequence[TableChange]) -> dict[str, list[str]]:
+    """Returns the columns whose values differ between two runs of the same statement, by table."""
+    found: dict[str, list[str]] = {}
+    by_name = {t.table: t for t in second}
+    for table in first:
+        other = by_name.get(table.table)
+        if other is None or len(other.rows) != len(table.rows):
+            continue
+        differing = [
+            name
+            for i, name in enumerate(table.columns)
+            if any(
+                a.after is not None
+                and b.after is not None
+                and plain(a.after[i]) != plain(b.after[i])
+                for a, b in zip(table.rows, other.rows, strict=True)
+            )
+        ]
+        if differing:
+            found[table.table] = differing
+    return found
+
+
+def describe(
+    changes: Sequence[TableChange], left_out: Mapping[str, Sequence[str]], shown_rows: int
+) -> list[dict[str, object]]:
+    """Returns the fields of one `TableDiff` per table, as JSON values."""
+    return [_described(t, left_out.get(t.table, ()), shown_rows) for t in changes]
+
+
+def _described(table: TableChange, left_out: Sequence[str], shown_rows: int) -> dict[str, object]:
+    everything = range(len(table.columns))
+    compared = [i for i in everything if table.columns[i] not in left_out]
+    kinds = [row.kind for row in table.rows]
+    return {
+        "table": table.table,
+        "columns": table.columns,
+        "primary_key": table.primary_key,
+        "inserted": kinds.count("inserted"),
+        "updated": kinds.count("updated"),
+        "deleted": kinds.count("deleted"),
+        "rows": [_shown(row) for row in table.rows[:shown_rows]],
+        "before_hash": digest([r.before for r in table.rows if r.before is not None], everything),
+        "after_hash": digest([r.after for r in table.rows if r.after is not None], compared),
+        "decided": list(left_out),
+    }
+
+
+def _shown(row: Touched) -> dict[str, object]:
+    return {
+        "kind": row.kind,
+        "before": None if row.before is None else [cell(v) for v in row.before],
+        "after": None if row.after is None else [cell(v) for v in row.after],
+    }
