@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -17,9 +15,24 @@ from rich.console import Console
 from audit import AuditError
 from guard import Caller, GuardError, Refused
 from store import StoreError
-from ui.home import open_home
+from ui.home import data_folder, open_home
 from ui.parts import Parts
 from ui.setup import require_operator
+
+__all__ = [
+    "As",
+    "Json",
+    "Source",
+    "caller",
+    "data_folder",
+    "err",
+    "fail",
+    "out",
+    "parts",
+    "refusal_text",
+    "sentences",
+    "show_json",
+]
 
 out = Console()
 err = Console(stderr=True)
@@ -63,13 +76,6 @@ def parts() -> Iterator[Parts]:
         require_operator(home)
         with open_home(home) as opened:
             yield opened
-
-
-def data_folder() -> Path:
-    """Returns `GATEHOUSE_HOME`, or `.gatehouse` beside the program."""
-    return Path(
-        os.environ.get("GATEHOUSE_HOME") or Path(__file__).resolve().parent.parent / ".gatehouse"
-    )
 
 
 def caller(opened: Parts, name: str) -> Caller:

@@ -12,6 +12,13 @@ from audit import AuditLog
 from store import Store
 from ui.parts import Parts, open_parts
 
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def data_folder() -> Path:
+    """Returns `GATEHOUSE_HOME`, or `.gatehouse` beside the program."""
+    return Path(os.environ.get("GATEHOUSE_HOME") or ROOT / ".gatehouse")
+
 
 def open_store(home: Path) -> Store:
     """Returns the store that `GATEHOUSE_STORE_URL` names, or the one in `home`."""

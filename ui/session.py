@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
-from importlib.metadata import version  # noqa: TID251  # reads our own metadata, loads nothing
 from pathlib import Path
 
 from streamlit import config
 
 from audit import AuditLog
-from store import Store, turns
+from store import Store
 from ui import signintrail
-from ui.webparts import SignInEvent, WebParts
+from ui.exports import exporters
+from ui.home import data_folder, open_log, open_store
+from ui.parts import Parts, open_parts
+from ui.webparts import UNUSABLE, SignInEvent, WebParts
 
-ROOT = Path(__file__).resolve().parent.parent
-
-_lock = threading.Lock()
+_log = logging.getLogger(__name__)
+_lock = threading.RLock()
 _stores: dict[str, Store] = {}
 _logs: dict[Path, AuditLog] = {}
+_parts: dict[Path, Parts] = {}
 
 
 def home() -> Path:
     """Returns the data folder."""
-    return Path(os.environ.get("GATEHOUSE_HOME") or ROOT / ".gatehouse")
+    return data_folder()
 
 
 def store() -> Store:
@@ -36,7 +39,7 @@ def store() -> Store:
     where = os.environ.get("GATEHOUSE_STORE_URL") or str(home())
     with _lock:
         if where not in _stores:
-            _stores[where] = Store.open(where)
+            _stores[where] = open_store(home())
         return _stores[where]
 
 
@@ -46,12 +49,40 @@ def audit_log() -> AuditLog:
     Raises:
         AuditError: it cannot be opened; nothing may run.
     """
-    folder = home() / "audit"
     with _lock:
-        if folder not in _logs:
-            home().mkdir(mode=0o700, parents=True, exist_ok=True)
-            _logs[folder] = AuditLog.open(folder, app_version=version("gatehouse"))
-        return _logs[folder]
+        if home() not in _logs:
+            _logs[home()] = open_log(home())
+        return _logs[home()]
+
+
+def parts() -> Parts:
+    """Returns the gate, the desk and the rest, for the policy in force.
+
+    Raises:
+        ConfigurationError: the policy cannot be used; the next call tries again.
+        StoreError, AuditError: the store or the log cannot be used.
+    """
+    with _lock:
+        if home() not in _parts:
+            opened = open_parts(home(), store(), audit_log())
+            opened.recover()
+            _parts[home()] = opened
+        return _parts[home()]
+
+
+def replace_policy() -> Parts:
+    """Returns new parts for the policy file as it is now; runs under the old one are stopped.
+
+    Raises:
+        ConfigurationError: the file cannot be used; the old policy stays in force.
+    """
+    with _lock:
+        fresh = open_parts(home(), store(), audit_log())
+        old = _parts.pop(home(), None)
+        _parts[home()] = fresh
+    if old is not None:
+        old.close()
+    return fresh
 
 
 def web_parts() -> WebParts:
@@ -61,9 +92,21 @@ def web_parts() -> WebParts:
         store=store,
         record=_record,
         allowed_hosts=_allowed_hosts,
+        exporters=exporters(parts),
         on_start=_start,
-        on_stop=_stop,
+        on_stop=close,
     )
+
+
+def close() -> None:
+    """Ends everything, last opened first. Tests call it between homes."""
+    with _lock:
+        while _parts:
+            _parts.popitem()[1].close()
+        while _logs:
+            _logs.popitem()[1].close()
+        while _stores:
+            _stores.popitem()[1].close()
 
 
 def _record(event: SignInEvent) -> None:
@@ -77,15 +120,8 @@ def _allowed_hosts() -> Sequence[str]:
 
 
 def _start() -> None:
-    audit_log()
-    opened = store()
-    with opened.write() as conn:
-        turns.interrupt_stale(conn, now=opened.now(), is_alive=opened.is_alive)
-
-
-def _stop() -> None:
-    with _lock:
-        while _logs:
-            _logs.popitem()[1].close()
-        while _stores:
-            _stores.popitem()[1].close()
+    try:
+        parts()
+    except UNUSABLE as error:
+        # The console still starts: every page says what is wrong until it is mended.
+        _log.warning("%s", error)
