@@ -76,7 +76,7 @@ class WorkerSettings:
 
     `address_space` caps everything the process maps, `memory` what the engine may use for data
     (where it can be told), `file_size` what it may write to any file. After `idle_ms` without a
-    statement it lets go of the database file; 0 keeps it.
+    statement it lets go of the database file; 0 keeps it. `writes` makes it the write role.
     """
 
     engine: Literal["sqlite", "duckdb"]
@@ -85,6 +85,7 @@ class WorkerSettings:
     memory: int = 0
     threads: int = 1
     idle_ms: int = 0
+    writes: bool = False
 
 
 class Worker:
@@ -227,6 +228,8 @@ ENVIRONMENT = {
     "TZ": "UTC",
     # Few arenas and the plain allocator, because the address space is capped.
     "MALLOC_ARENA_MAX": "2",
+    # A fresh SQLite connection gives its page cache back: keep the pages for the next one.
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -248,4 +251,5 @@ def _hello(path: Path, settings: WorkerSettings) -> Hello:
         memory=settings.memory,
         threads=settings.threads,
         idle_ms=settings.idle_ms,
+        writes=settings.writes,
     )

@@ -61,7 +61,8 @@ class DuckdbReader:
         """Stops the running statement where the engine listens."""
         cursor = self._cursor
         if cursor is not None:
-            cursor.interrupt()
+            with contextlib.suppress(duckdb.Error):  # closed a moment ago
+                cursor.interrupt()
 
     def release(self) -> None:
         """Closes the file, so that another process may open it for writing."""
@@ -76,7 +77,7 @@ class DuckdbReader:
             self._cursor = database.cursor()
             yield self._cursor, authorizer
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            code = _code(error)
+            code = code_of(error)
             if code in _UNUSABLE:
                 self.release()
             raise Fault(code) from None
@@ -192,7 +193,8 @@ _BY_KIND: Mapping[str, FaultCode] = {
 }
 
 
-def _code(error: Exception) -> FaultCode:
+def code_of(error: Exception) -> FaultCode:
+    """Returns the code that tells a person what went wrong, and nothing else of the error."""
     text = str(error).lower()
     known = next((code for words, code in _BY_TEXT if words in text), None)
     if known is not None:

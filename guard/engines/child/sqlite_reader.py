@@ -90,7 +90,7 @@ class SqliteReader:
             self._connection = _open(self._path)
             yield self._connection
         except sqlite3.Error as error:
-            raise Fault(_code(error)) from None
+            raise Fault(code_of(error)) from None
         finally:
             if self._connection is not None:
                 self._connection.close()
@@ -211,7 +211,8 @@ _BY_TEXT: tuple[tuple[str, FaultCode], ...] = (
 )
 
 
-def _code(error: sqlite3.Error) -> FaultCode:
+def code_of(error: sqlite3.Error) -> FaultCode:
+    """Returns the code that tells a person what went wrong, and nothing else of the error."""
     name = getattr(error, "sqlite_errorname", "")
     known = next((code for prefix, code in _BY_NAME if name.startswith(prefix)), None)
     if known is not None:
