@@ -7,10 +7,12 @@ https://c2sp.org/signed-note  https://c2sp.org/tlog-checkpoint
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
+from typing import Final
 
 from audit.keys import SigningKey
+
+_LINES: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,31 +30,31 @@ def sign(key: SigningKey, size: int, root: bytes) -> str:
 
     The log MUST NOT sign two roots for one size: call this only under the append lock.
     """
-    body = f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
-    signature = base64.b64encode(key.id + key.sign(body.encode())).decode()
-    return f"{body}\n— {key.name} {signature}\n"
+    body = _body(key, size, root)
+    return _note(body, key, key.sign(body.encode()))
 
 
 def open_note(note: str, key: SigningKey) -> Checkpoint | None:
     """Returns the checkpoint in `note` if `key` signed it for its own log, else None."""
-    body, separator, signatures = note.rpartition("\n\n")
-    lines = body.split("\n")
-    if not separator or len(lines) != 3 or lines[0] != key.name:
+    lines = note.split("\n")
+    if len(lines) != _LINES:
         return None
     try:
-        size, root = int(lines[1]), base64.b64decode(lines[2], validate=True)
-        signed = any(
-            key.verify(_signature(line, key), f"{body}\n".encode())
-            for line in signatures.splitlines()
-        )
-    except (ValueError, binascii.Error):
+        size, root = int(lines[1]), base64.b64decode(lines[2])
+        signature = base64.b64decode(lines[4].rpartition(" ")[2])[len(key.id) :]
+    except ValueError:
         return None
-    return Checkpoint(origin=lines[0], size=size, root=root, note=note) if signed else None
+    body = _body(key, size, root)
+    # Spelled again, so that only the one spelling of the same bytes is let through.
+    if note != _note(body, key, signature) or not key.verify(signature, body.encode()):
+        return None
+    return Checkpoint(origin=key.name, size=size, root=root, note=note)
 
 
-def _signature(line: str, key: SigningKey) -> bytes:
-    prefix = f"— {key.name} "
-    if not line.startswith(prefix):
-        return b""
-    raw = base64.b64decode(line.removeprefix(prefix), validate=True)
-    return raw[4:] if raw[:4] == key.id else b""
+def _body(key: SigningKey, size: int, root: bytes) -> str:
+    return f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+
+
+def _note(body: str, key: SigningKey, signature: bytes) -> str:
+    line = base64.b64encode(key.id + signature).decode()
+    return f"{body}\n\N{EM DASH} {key.name} {line}\n"

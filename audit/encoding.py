@@ -21,34 +21,65 @@ MAX_INTEGER: Final = 2**53 - 1
 MAX_KEY: Final = 64
 _TEXT_LIMITS: Final = (8192, 2048, 512, 128)
 _BYTES_PER_ITEM: Final = 32
+_ENCODER: Final = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
 
 
 def canonical(value: Json) -> str:
-    """Returns the one spelling of `value`, which must hold cleaned text and integers only."""
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
+    """Returns the one spelling of `value`, which must hold only what `plain` returns."""
+    return _ENCODER.encode(value)
 
 
-def fit(document: Mapping[str, Json], max_bytes: int) -> tuple[dict[str, Json], str]:
-    """Returns `document` cleaned, and its canonical text of at most `max_bytes` in UTF-8.
-
-    Text becomes NFC, lone surrogates become U+FFFD. Long text and long lists are cut, harder and
-    harder until all fits, each cut says how much is missing and `clipped` is set: a statement must
-    not escape the record by being long.
+def plain(value: object) -> Json:
+    """Returns `value` as JSON can hold it: text cleaned, times as text, tuples as lists.
 
     Raises:
-        Malformed: a value is no integer, text, list or mapping, an integer is too large, a key is
-            not short ASCII, or the document does not fit however much is cut.
+        Malformed: a value is no integer, text, time, list or mapping; an integer is too large; a
+            key is not short ASCII.
     """
+    if isinstance(value, str):
+        return clean_text(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise Malformed("An integer in an audit event is within plus or minus 2^53 - 1.")
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, Mapping):
+        return plain_mapping(value)
+    raise Malformed(f"An audit event cannot hold a value of type {type(value).__name__}.")
+
+
+def plain_mapping(values: Mapping[str, object]) -> dict[str, Json]:
+    """Returns the mapping with plain values. Raises what `plain` raises."""
+    for key in values:
+        if not isinstance(key, str) or not key.isascii() or len(key) > MAX_KEY:
+            raise Malformed("A field name in an audit event is short and ASCII.")
+    return {key: plain(item) for key, item in values.items()}
+
+
+def fit(document: Mapping[str, Json], max_bytes: int) -> str:
+    """Returns the canonical text of a plain `document`, of at most `max_bytes` in UTF-8.
+
+    When it is longer, long text and long lists are cut, harder and harder until all fits; each cut
+    says how much is missing and `clipped` is set. A statement must not escape the record by being
+    long.
+
+    Raises:
+        Malformed: it does not fit however much is cut.
+    """
+    text = canonical(document)
     for max_text in _TEXT_LIMITS:
-        cleaner = _Cleaner(max_text)
-        cleaned = cleaner.mapping(document)
-        if cleaner.clipped:
-            cleaned["clipped"] = True
-        text = canonical(cleaned)
-        if len(text) <= max_bytes and len(text.encode()) <= max_bytes:
-            return cleaned, text
+        if len(text.encode()) <= max_bytes:
+            return text
+        text = canonical({**_clip_mapping(document, max_text), "clipped": True})
+    if len(text.encode()) <= max_bytes:
+        return text
     raise Malformed("An audit event has more fields than a record can hold.")
 
 
@@ -76,8 +107,6 @@ def clean_text(text: str) -> str:
 
 def clip(text: str, max_bytes: int) -> str:
     """Returns at most `max_bytes` of `text`, cut at a character, saying how much is missing."""
-    if len(text) * 4 <= max_bytes:
-        return text
     raw = text.encode()
     if len(raw) <= max_bytes:
         return text
@@ -85,47 +114,17 @@ def clip(text: str, max_bytes: int) -> str:
     return f"{kept}… [{len(raw) - len(kept.encode())} more bytes]"
 
 
-class _Cleaner:
-    """Walks one document; `clipped` says whether anything was cut."""
+def _clip_mapping(document: Mapping[str, Json], max_text: int) -> dict[str, Json]:
+    return {key: _clip_value(value, max_text) for key, value in document.items()}
 
-    def __init__(self, max_text: int) -> None:
-        self._max_text = max_text
-        self._max_items = max_text // _BYTES_PER_ITEM
-        self.clipped = False
 
-    def mapping(self, value: Mapping[str, Json]) -> dict[str, Json]:
-        for key in value:
-            if not isinstance(key, str) or not key.isascii() or len(key) > MAX_KEY:
-                raise Malformed("A field name in an audit event must be short and ASCII.")
-        return {key: self._value(item) for key, item in value.items()}
-
-    def _value(self, value: object) -> Json:
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return self._text(value)
-        if isinstance(value, int):
-            return self._integer(value)
-        if isinstance(value, (list, tuple)):
-            return self._items(value)
-        if isinstance(value, Mapping):
-            return self.mapping(value)
-        raise Malformed(f"An audit event cannot hold a value of type {type(value).__name__}.")
-
-    def _text(self, value: str) -> str:
-        text = clean_text(value)
-        short = clip(text, self._max_text)
-        self.clipped |= short is not text
-        return short
-
-    def _integer(self, value: int) -> int:
-        if abs(value) > MAX_INTEGER:
-            raise Malformed("An integer in an audit event must be within plus or minus 2^53 - 1.")
-        return int(value)
-
-    def _items(self, values: list[object] | tuple[object, ...]) -> list[Json]:
-        kept: list[Json] = [self._value(item) for item in values[: self._max_items]]
-        if len(values) > self._max_items:
-            self.clipped = True
-            kept.append(f"… {len(values) - self._max_items} more")
-        return kept
+def _clip_value(value: Json, max_text: int) -> Json:
+    if isinstance(value, str):
+        return clip(value, max_text)
+    if isinstance(value, Mapping):
+        return _clip_mapping(value, max_text)
+    if isinstance(value, list):
+        kept = max_text // _BYTES_PER_ITEM
+        more = [f"… {len(value) - kept} more"] if len(value) > kept else []
+        return [_clip_value(item, max_text) for item in value[:kept]] + more
+    return value

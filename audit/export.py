@@ -17,6 +17,7 @@ from audit import verify
 from audit.encoding import canonical
 from audit.errors import AuditError, Unavailable
 from audit.proofs import inclusion_proofs
+from audit.sinks import claimed_size
 from audit.storage import Head, Reading
 
 _PAGE: Final = 500
@@ -162,18 +163,18 @@ def _read_anchors(path: Path, size: int) -> tuple[list[str], int]:
     lines, newest = [], 0
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            covered = _covered(line)
+            covered = claimed_size(_note(line))
             if covered <= size:
                 lines.append(line)
                 newest = max(newest, covered)
     return lines, newest
 
 
-def _covered(line: str) -> int:
+def _note(line: str) -> str:
     try:
-        return int(json.loads(line)["note"].split("\n")[1])
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return 0  # copied as it is: the verifier says what it thinks of it
+        return str(json.loads(line)["note"])
+    except (KeyError, TypeError, ValueError):
+        return ""  # copied as it is: the verifier says what it thinks of it
 
 
 def _lines(bundle: _Bundle, name: str, lines: Iterable[str]) -> None:

@@ -11,14 +11,13 @@ import fcntl
 import os
 import re
 import secrets
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
 from audit.errors import Unavailable
 
-_POLL_SECONDS: Final = 0.01
 _BOOT: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -27,33 +26,66 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = _open(path)
 
     @contextlib.contextmanager
-    def held(self, timeout_s: float | None = None) -> Iterator[None]:
-        """Holds the lock inside the block; without `timeout_s` it waits in the kernel's queue.
+    def held(self, timeout_s: float) -> Iterator[None]:
+        """Holds the lock inside the block. One thread at a time may be inside.
 
         Raises:
             Unavailable: somebody else kept the lock for longer than `timeout_s`.
         """
-        if timeout_s is None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        if _try_lock(self._descriptor):
+            try:
+                yield
+            finally:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         else:
-            self._poll(time.monotonic() + timeout_s)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def _poll(self, deadline: float) -> None:
-        while not _try_lock(self._descriptor):
-            if time.monotonic() > deadline:
-                raise Unavailable(f"Another process keeps {self._path.name} locked. Try again.")
-            time.sleep(_POLL_SECONDS)
+            descriptor = _Queued(self._path).wait(timeout_s)
+            try:
+                yield
+            finally:
+                os.close(descriptor)
 
     def close(self) -> None:
-        """Closes the file; a held lock is freed."""
+        """Closes the file."""
         os.close(self._descriptor)
+
+
+class _Queued:
+    """Waits for a lock in the kernel's queue, from a thread, so that the waiting can be given up.
+
+    Polling would be simpler, but lets one process starve another.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = _open(path)
+        self._guard = threading.Lock()
+        self._got = threading.Event()
+        self._given_up = False
+        threading.Thread(target=self._run, name="audit-lock", daemon=True).start()
+
+    def wait(self, timeout_s: float) -> int:
+        """Returns a descriptor that holds the lock; closing it frees the lock."""
+        if not self._got.wait(timeout_s):
+            with self._guard:
+                self._given_up = not self._got.is_set()
+            if self._given_up:
+                raise Unavailable(f"Another process keeps {self._path.name} locked. Try again.")
+        return self._descriptor
+
+    def _run(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        with self._guard:
+            if not self._given_up:
+                self._got.set()
+                return
+        os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -73,7 +105,7 @@ class Instance:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._descriptor: int | None = descriptor
         self.boot = path.name
 
     @classmethod
@@ -82,16 +114,18 @@ class Instance:
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / secrets.token_hex(16)
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = _open(path)
             # A sweep may have removed the file between its making and its locking.
             if _try_lock(descriptor) and _same_file(descriptor, path):
                 return cls(path, descriptor)
             os.close(descriptor)
 
     def stop(self) -> None:
-        """Ends the instance."""
+        """Ends the instance. Again is harmless."""
         self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def is_alive(folder: Path, boot: str) -> bool:

@@ -280,17 +280,16 @@ class AuditLog:
     def _begin(self) -> None:
         with self._storage.reading() as reading:
             head = reading.head()
+            anchored = compare(reading, head, self._keys, self._file_sink) if head else 0
         if head is None:
             self._place([])
-        with self._storage.reading() as reading:
-            head = reading.head()
-            if head is None:
-                raise Unavailable("The audit log could not be begun.")
-            anchored = compare(reading, head, self._keys, self._file_sink)
-        if anchored < head.size:
+            # From here on a log without any anchor has lost them.
+            self._courier.flush()
+        elif anchored < head.size:
+            # A crash may have come between a commit and its anchor.
             self._courier.send(_anchor(head))
-        if anchored == 0 and head.size > 1:
-            self._anchor_failed("file", _anchor(head), FileNotFoundError("no anchors"))
+            if anchored == 0 and head.size > 1:
+                self._anchor_failed("file", _anchor(head), FileNotFoundError())
 
     def _place(self, entries: Sequence[Entry]) -> Sequence[Receipt | AuditError]:
         before = self._sequencer.seen

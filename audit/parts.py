@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
-from audit.encoding import Json, timestamp
+from audit.encoding import Json, plain
 
 Verdict = Literal["allow", "deny", "needs_approval", "modified"]
 ApprovalDecision = Literal["approved", "rejected", "withdrawn", "expired", "drifted"]
@@ -30,21 +30,18 @@ class Part:
         Part.known[group] = cls
 
     def encode(self) -> dict[str, Json]:
-        """Returns the facts that are there, by name."""
-        present = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: _plain(v) for k, v in present.items() if v is not None and v != ()}
+        """Returns the facts that are there, by name.
+
+        Raises:
+            Malformed: a fact has a value that no record can hold.
+        """
+        return {k: plain(v) for k, v in vars(self).items() if v is not None and v != ()}
 
     @classmethod
     def decode(cls, values: Mapping[str, Json]) -> Self:
         """Returns the part that `encode` wrote; facts this version does not know are left out."""
         names = {f.name: str(f.type) for f in fields(cls)}
         return cls(**{k: _typed(v, names[k]) for k, v in values.items() if k in names})
-
-
-def _plain(value: object) -> Json:
-    if isinstance(value, datetime):
-        return timestamp(value)
-    return value  # type: ignore[return-value]  # other types are judged where the record is fitted
 
 
 def _typed(value: Json, annotation: str) -> object:

@@ -16,7 +16,7 @@ DDL: Final = """
 CREATE TABLE audit_event (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
-  prev_hash BLOB NOT NULL UNIQUE CHECK (length(prev_hash) = 32),
+  prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 32),
   leaf_hash BLOB NOT NULL CHECK (length(leaf_hash) = 32),
   record TEXT NOT NULL CHECK (length(CAST(record AS BLOB)) < 65536),
   logged TEXT NOT NULL,
@@ -27,7 +27,6 @@ CREATE TABLE audit_event (
   outcome TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_event_session ON audit_event (session, seq) WHERE session IS NOT NULL;
-CREATE INDEX audit_event_request ON audit_event (request, seq) WHERE request IS NOT NULL;
 
 CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END;

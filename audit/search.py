@@ -24,8 +24,9 @@ _WORD: Final = re.compile(r"\w")
 class Filter:
     """Which records. Every field that is set must hold, by any one of its values.
 
-    `text` is words or beginnings of words, all of which occur somewhere in the record, its hash
-    included. `since` is the first moment, `until` the first moment after; both need a time zone.
+    `text` is words that all occur somewhere in the record, its hash included; beginnings of words
+    where they end in `*`, or where nothing has them as words. `since` is the first moment, `until`
+    the first moment after; both need a time zone.
     """
 
     text: str = ""
@@ -40,9 +41,15 @@ class Filter:
     until: datetime | None = None
 
     @property
+    def only_time(self) -> bool:
+        """True when nothing but `since` and `until` is set, or not even those."""
+        return not set(self.used) - {"since", "until"}
+
+    @property
     def used(self) -> tuple[str, ...]:
         """The names of the fields that are set: what an event about a search may say of it."""
-        return tuple(name for name, value in vars(self).items() if value)
+        blank = {"text": self.text.strip()}
+        return tuple(name for name, value in {**vars(self), **blank}.items() if value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +80,7 @@ class Search:
         """
         with self._storage.reading() as log:
             first, last = _range(log, wanted)
-        match = expression(wanted)
-        if match is None or last < first:
-            return Page(records=(), total=0, more_than_total=False)
-        if match:
+        for match in expressions(wanted):
             found, total = self._index.find(
                 match,
                 first=first,
@@ -85,26 +89,28 @@ class Search:
                 offset=offset,
                 count_to=COUNT_LIMIT + 1,
             )
-            over = total > COUNT_LIMIT
-        else:
+            if total:
+                return self._page(found, min(total, COUNT_LIMIT), total > COUNT_LIMIT)
+        if wanted.only_time:
             newest = last - offset
-            found = list(range(newest, max(newest - limit, first - 1), -1))
-            total, over = last - first + 1, False
+            span = range(newest, max(newest - limit, first - 1), -1)
+            return self._page(span, max(last - first + 1, 0), False)
+        return Page(records=(), total=0, more_than_total=False)
+
+    def _page(self, found: Sequence[int], total: int, more: bool) -> Page:
         with self._storage.reading() as log:
             records = tuple(map(record_of, log.by_seq(found)))
-        return Page(
-            records=records, total=min(total, COUNT_LIMIT) if over else total, more_than_total=over
-        )
+        return Page(records=records, total=total, more_than_total=more)
 
     def seqs(self, wanted: Filter, size: int) -> Sequence[int]:
         """Returns the numbers of all records that fit among the first `size`, oldest first."""
         with self._storage.reading() as log:
             first, last = _range(log, wanted)
         last = min(last, size)
-        match = expression(wanted)
-        if match is None:
-            return ()
-        return range(first, last + 1) if not match else sorted(self._all(match, first, last))
+        if wanted.only_time:
+            return range(first, last + 1)
+        ways = (sorted(self._all(match, first, last)) for match in expressions(wanted))
+        return next(filter(None, ways), ())
 
     def _all(self, match: str, first: int, last: int) -> Iterator[int]:
         while first <= last:
@@ -117,17 +123,25 @@ class Search:
             last = found[-1] - 1
 
 
-def expression(wanted: Filter) -> str | None:
-    """Returns the FTS5 expression for `wanted`: empty when all fit, None when nothing can.
+def expressions(wanted: Filter) -> Sequence[str]:
+    """Returns FTS5 expressions for `wanted`, each to be tried when the one before finds nothing.
 
-    Words are quoted, so nothing in them is read as an operator.
+    First every word as it is, which costs the same however many records have it, then as the
+    beginning of words. None for a filter on nothing but time, and where nothing can fit. Words are
+    quoted, so nothing in them is read as an operator.
     """
     words = [w.replace("\x00", "") for w in wanted.text.split()]
     words = [w for w in words if _WORD.search(w)]
-    if wanted.text.strip() and not words:
-        return None
-    terms = [f'words : "{word.replace(chr(34), chr(34) * 2)}" *' for word in words]
-    terms += [_any("type", wanted.types), _any("actor", wanted.actors)]
+    if wanted.only_time or (wanted.text.strip() and not words):
+        return ()
+    exact = [_quoted(word.rstrip("*")) + ("*" if word.endswith("*") else "") for word in words]
+    begun = [_quoted(word.rstrip("*")) + "*" for word in words]
+    others = _field_terms(wanted)
+    return [_all_of(_words(terms) + others) for terms in ([exact, begun] if words else [[]])]
+
+
+def _field_terms(wanted: Filter) -> list[str]:
+    terms = [_any("type", wanted.types), _any("actor", wanted.actors)]
     single: dict[Field, str | None] = {
         "session": wanted.session,
         "request": wanted.request,
@@ -136,7 +150,19 @@ def expression(wanted: Filter) -> str | None:
         "table": wanted.table and wanted.table.casefold(),
     }
     terms += [_any(field, (value,)) for field, value in single.items() if value]
+    return terms
+
+
+def _words(terms: Sequence[str]) -> list[str]:
+    return [f"words : {term}" for term in terms]
+
+
+def _all_of(terms: Sequence[str]) -> str:
     return " AND ".join(f"({term})" for term in terms if term)
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
 
 
 def _any(field: Field, values: Sequence[str]) -> str:

@@ -24,13 +24,10 @@ _HOUR: Final = len("2026-11-20T08")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An event as text, with what the storage needs to find it again."""
+    """An event with its canonical text and the instance that writes it."""
 
     event: AuditEvent
     text: str
-    actor: str
-    session: str | None
-    request: str | None
     boot: str
 
 
@@ -40,16 +37,7 @@ def prepare(event: AuditEvent, app: Mapping[str, str]) -> Entry:
     Raises:
         Malformed: the event has a shape the log does not accept.
     """
-    document, text = fit(event.document(app), MAX_EVENT)
-    actor, session, request = document["actor"], document.get("session"), document.get("request")
-    return Entry(
-        event=event,
-        text=text,
-        actor=str(actor["id"] if isinstance(actor, dict) else ""),
-        session=session if isinstance(session, str) else None,
-        request=request if isinstance(request, str) else None,
-        boot=app["boot"],
-    )
+    return Entry(event=event, text=fit(event.document(app), MAX_EVENT), boot=app["boot"])
 
 
 class Sequencer:
@@ -143,9 +131,9 @@ class _Batch:
             record=line,
             logged=self._logged,
             etype=entry.event.type,
-            actor=entry.actor,
-            session=entry.session,
-            request=entry.request,
+            actor=entry.event.actor.id,
+            session=entry.event.session,
+            request=entry.event.request,
             outcome=entry.event.outcome,
         )
         self.rows.append(row)

@@ -16,7 +16,7 @@ from audit.checkpoint import Checkpoint, open_note
 from audit.encoding import canonical
 from audit.keys import SigningKey
 
-_TAIL_BYTES: Final = 64 * 1024
+_TAIL_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +69,8 @@ class FileSink:
         Raises:
             OSError: the file is there and cannot be read.
         """
-        found = [open_note(note, key) for note in self._last_notes()]
-        return max((c for c in found if c), key=lambda c: c.size, default=None)
+        notes = sorted(self._last_notes(), key=claimed_size, reverse=True)
+        return next((c for c in (open_note(note, key) for note in notes) if c), None)
 
     def empty(self) -> bool:
         """True when there is no anchor at all."""
@@ -100,6 +100,14 @@ class StreamSink:
         """Writes the anchors and flushes."""
         self._stream.write("".join(f"{anchor.line}\n" for anchor in anchors))
         self._stream.flush()
+
+
+def claimed_size(note: str) -> int:
+    """Returns the size a checkpoint names, believed or not; 0 when it is none."""
+    try:
+        return int(note.split("\n")[1])
+    except (IndexError, ValueError):
+        return 0
 
 
 def _mend(path: Path) -> bytes:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -16,12 +16,22 @@ from audit.locks import FileLock
 from audit.schema import DDL, PAGE_SIZE, VERSION
 from audit.storage import Head, KeptCheckpoint, OpenIntent, Row
 
-_ROW: Final = ", ".join(f.name for f in fields(Row))
-_HEAD: Final = ", ".join(f.name for f in fields(Head))
+_ROW_NAMES: Final = tuple(f.name for f in fields(Row))
+_ROW: Final = ", ".join(_ROW_NAMES)
+_HEAD_NAMES: Final = tuple(f.name for f in fields(Head))
+_HEAD: Final = ", ".join(_HEAD_NAMES)
+# Column names and marks only, here and below: no value is ever part of a statement's text.
+_ROW_MARKS: Final = ",".join("?" * len(_ROW_NAMES))
+_INSERT_ROW: Final = f"INSERT INTO audit_event ({_ROW}) VALUES ({_ROW_MARKS})"  # noqa: S608  # as said
+_HEAD_MARKS: Final = ",".join("?" * len(_HEAD_NAMES))
+_INSERT_HEAD: Final = f"INSERT INTO audit_head (one, {_HEAD}) VALUES (1, {_HEAD_MARKS})"  # noqa: S608  # as said
+_HEAD_UPDATES: Final = ", ".join(f"{name} = ?" for name in _HEAD_NAMES)
+_UPDATE_HEAD: Final = f"UPDATE audit_head SET {_HEAD_UPDATES}"  # noqa: S608  # as said
 _NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "fuse.s3fs", "ceph"}
 )
 _BUSY_MS: Final = 5000
+_LOCK_S: Final = 5.0
 _FETCH: Final = 500
 
 
@@ -66,7 +76,7 @@ class SqliteStorage:
     @contextlib.contextmanager
     def appending(self) -> Iterator[_Appending]:
         """See `Storage.appending`. One thread at a time may be inside."""
-        with _translated(), self._lock.held():
+        with _translated(), self._lock.held(_LOCK_S):
             connection = self._writing()
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -141,26 +151,16 @@ class _Appending:
 
     def by_id(self, ids: Sequence[str]) -> Mapping[str, Row]:
         marks = ",".join("?" * len(ids))
-        found = self._db.execute(f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})", ids)  # noqa: S608  # column names and marks only
+        found = self._db.execute(f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})", ids)  # noqa: S608  # as said
         return {row.id: row for row in map(_row, found)}
 
     def insert(self, rows: Sequence[Row]) -> None:
-        marks = ",".join("?" * len(fields(Row)))
-        self._db.executemany(
-            f"INSERT INTO audit_event ({_ROW}) VALUES ({marks})",  # noqa: S608  # as above
-            [tuple(vars(row).values()) for row in rows],
-        )
+        self._db.executemany(_INSERT_ROW, [tuple(vars(row).values()) for row in rows])
 
     def seal(self, head: Head, *, keep: bool) -> None:
-        columns = fields(Head)
-        updates = ", ".join(f"{c.name} = ?" for c in columns)
-        done = self._db.execute(f"UPDATE audit_head SET {updates}", astuple(head))  # noqa: S608  # as above
-        if done.rowcount == 0:
-            marks = ",".join("?" * len(columns))
-            self._db.execute(
-                f"INSERT INTO audit_head (one, {_HEAD}) VALUES (1, {marks})",  # noqa: S608  # as above
-                astuple(head),
-            )
+        values = tuple(vars(head).values())
+        if self._db.execute(_UPDATE_HEAD, values).rowcount == 0:
+            self._db.execute(_INSERT_HEAD, values)
         if keep:
             self._db.execute(
                 "INSERT INTO audit_checkpoint (size, note, frontier) VALUES (?, ?, ?)",
@@ -168,13 +168,13 @@ class _Appending:
             )
 
     def track(self, opened: Sequence[OpenIntent], closed: Sequence[str]) -> None:
-        self._db.executemany(
-            "INSERT INTO audit_open_intent (id, seq, boot) VALUES (?, ?, ?)",
-            [(intent.id, intent.seq, intent.boot) for intent in opened],
-        )
-        self._db.executemany(
-            "DELETE FROM audit_open_intent WHERE id = ?", [(intent,) for intent in closed]
-        )
+        for intent in opened:
+            self._db.execute(
+                "INSERT INTO audit_open_intent (id, seq, boot) VALUES (?, ?, ?)",
+                (intent.id, intent.seq, intent.boot),
+            )
+        for intent_id in closed:
+            self._db.execute("DELETE FROM audit_open_intent WHERE id = ?", (intent_id,))
 
 
 class _Reading:
@@ -188,19 +188,19 @@ class _Reading:
         where = "seq > ?" if session is None else "seq > ? AND session = ?"
         values = (after, limit) if session is None else (after, session, limit)
         found = self._db.execute(
-            f"SELECT {_ROW} FROM audit_event WHERE {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608  # fixed text
+            f"SELECT {_ROW} FROM audit_event WHERE {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608  # as said
             values,
         )
         return [_row(row) for row in found]
 
     def by_seq(self, seqs: Sequence[int]) -> Sequence[Row]:
-        one = f"SELECT {_ROW} FROM audit_event WHERE seq = ?"  # noqa: S608  # column names only
+        one = f"SELECT {_ROW} FROM audit_event WHERE seq = ?"  # noqa: S608  # as said
         found = (self._db.execute(one, (seq,)).fetchone() for seq in seqs)
         return [_row(row) for row in found if row is not None]
 
     def scan(self, first: int, last: int) -> Iterator[Row]:
         cursor = self._db.execute(
-            f"SELECT {_ROW} FROM audit_event WHERE seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608  # as above
+            f"SELECT {_ROW} FROM audit_event WHERE seq BETWEEN ? AND ? ORDER BY seq",  # noqa: S608  # as said
             (first, last),
         )
         while rows := cursor.fetchmany(_FETCH):
@@ -236,16 +236,12 @@ class _Reading:
         return found and KeptCheckpoint(size=found[0], note=found[1], frontier=found[2])
 
 
-_ROW_NAMES: Final = tuple(f.name for f in fields(Row))
-_HEAD_NAMES: Final = tuple(f.name for f in fields(Head))
-
-
 def _row(values: Sequence[object]) -> Row:
     return Row(**dict(zip(_ROW_NAMES, values, strict=True)))  # type: ignore[arg-type]  # STRICT table
 
 
 def _head(connection: sqlite3.Connection) -> Head | None:
-    found = connection.execute(f"SELECT {_HEAD} FROM audit_head").fetchone()  # noqa: S608  # column names only
+    found = connection.execute(f"SELECT {_HEAD} FROM audit_head").fetchone()  # noqa: S608  # as said
     return found and Head(**dict(zip(_HEAD_NAMES, found, strict=True)))
 
 

@@ -2,7 +2,8 @@
 """Checks a Gatehouse audit log with nothing but the Python standard library (3.9 or newer).
 
 This is one file, long as it is, on purpose: it shares no code with the program that wrote the log,
-and a copy lies in every export. It recomputes every hash from the stored text and believes nothing else.
+and a copy lies in every export. It recomputes every hash from the stored text and believes nothing
+else.
 
     python verify.py --db audit.sqlite --vkey log.vkey --anchors anchors.jsonl
     python verify.py --jsonl export/   --vkey log.vkey --anchors anchors.jsonl
@@ -305,19 +306,25 @@ def root_from_proof(leaf: bytes, index: int, size: int, proof: Iterable[bytes]) 
 
 
 class State(NamedTuple):
-    """Where a verification ended, so that the next can go on. `note` proves `frontier`."""
+    """Where a verification ended, so that the next can go on. `note` proves `frontier`.
+
+    Going on looks at the record it ended with and at all after it; earlier ones are not read.
+    `anchors_from` is the byte where the newest anchor begins in its file: what is before it was
+    compared by then.
+    """
 
     size: int
     frontier: tuple[bytes, ...]
     prev: bytes
     logged: bytes
     note: str
+    anchors_from: int
 
     def dump(self) -> str:
         """Returns the state as text."""
         nodes, prev = [n.hex() for n in self.frontier], self.prev.hex()
         plain = {"frontier": nodes, "prev": prev, "logged": self.logged.decode()}
-        return json.dumps({**plain, "note": self.note})
+        return json.dumps({**plain, "note": self.note, "anchors_from": self.anchors_from})
 
     @classmethod
     def load(cls, text: str, keys: Iterable[VerifierKey]) -> State:
@@ -334,7 +341,7 @@ class State(NamedTuple):
         if len(frontier) != bin(note.size).count("1") or tree_root(frontier) != note.root:
             raise ValueError("the saved state does not match its checkpoint")
         prev, logged = bytes.fromhex(raw["prev"]), raw["logged"].encode()
-        return cls(note.size, frontier, prev, logged, raw["note"])
+        return cls(note.size, frontier, prev, logged, raw["note"], int(raw["anchors_from"]))
 
 
 # --- What is to be checked ---
@@ -343,42 +350,44 @@ class State(NamedTuple):
 class Anchors:
     """The anchors in a file: one root for each size. Notes are read again where needed."""
 
-    def __init__(self, path: Path | None, origins: Iterable[str]) -> None:
+    def __init__(self, path: Path | None, origins: Iterable[str], skip: int = 0) -> None:
         self._path = path
         self._origins = frozenset(origins)
-        self._offset = 0
+        size = path.stat().st_size if path and path.exists() else 0
+        self._first = self._next = self.newest_at = skip if skip <= size else 0
+        self.newest = 0
         self.roots: dict[int, bytes] = {}
         self.conflicts: set[tuple[int, bytes]] = set()
 
-    @property
-    def newest(self) -> int:
-        """The largest size anchored."""
-        return max(self.roots, default=0)
-
     def read(self, limit: int = sys.maxsize) -> None:
         """Reads what was added since the last time, leaving out what is larger than `limit`."""
-        for note in self._notes(self._offset):
-            if note.size <= limit and self.roots.setdefault(note.size, note.root) != note.root:
+        for place, note in self._notes(self._next):
+            if note.size > limit:
+                continue
+            if note.size > self.newest:
+                self.newest, self.newest_at = note.size, place
+            if self.roots.setdefault(note.size, note.root) != note.root:
                 self.conflicts.add((note.size, note.root))
 
     def find(self, wanted: set[tuple[int, bytes]]) -> Iterator[Note]:
         """Returns the notes with those sizes and roots."""
-        return (n for n in self._notes(0) if (n.size, n.root) in wanted) if wanted else iter(())
+        notes = self._notes(self._first) if wanted else iter(())
+        return (note for _, note in notes if (note.size, note.root) in wanted)
 
-    def _notes(self, offset: int) -> Iterator[Note]:
+    def _notes(self, place: int) -> Iterator[tuple[int, Note]]:
         if self._path is None or not self._path.exists():
             return
         with _opened(self._path) as file:
-            file.seek(offset)
+            file.seek(place)
             for line in file:
                 note = _anchored(line)
                 if note is None and not line.endswith(b"\n"):
                     return  # being written
-                offset += len(line)
-                self._offset = max(self._offset, offset)
+                begin, place = place, place + len(line)
+                self._next = max(self._next, place)
                 # A line cut by a crash is covered by a newer one; several logs may share a file.
                 if note is not None and (not self._origins or note.origin in self._origins):
-                    yield note
+                    yield begin, note
 
 
 def _anchored(line: bytes) -> Note | None:
@@ -716,7 +725,8 @@ class _Check:
         for text in reversed(self.source.checkpoints):
             note = parse_note(text)
             if note is not None and 0 < note.size == self.last:
-                return State(self.last, tuple(self.frontier), self.prev, self.logged, text)
+                place = (self.last, tuple(self.frontier), self.prev, self.logged)
+                return State(*place, text, self.anchors.newest_at)
         return None
 
 
@@ -813,7 +823,8 @@ def verify_database(
         sqlite3.Error: the file cannot be opened as a log at all.
     """
     keys = tuple(keys)
-    known = Anchors(anchors, (key.name for key in keys)) if anchors else None
+    skip = since.anchors_from if since else 0
+    known = Anchors(anchors, (key.name for key in keys), skip) if anchors else None
     if known:
         known.read()
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -900,7 +911,8 @@ def _run(given: argparse.Namespace) -> Report:
         return verify_database(
             given.db, keys, given.anchors, deep=given.deep, since=since, progress=progress
         )
-    anchors = Anchors(given.anchors, (key.name for key in keys)) if given.anchors else None
+    skip = since.anchors_from if since else 0
+    anchors = Anchors(given.anchors, (k.name for k in keys), skip) if given.anchors else None
     if anchors:
         anchors.read()
     source = open_export(given.jsonl)
