@@ -1,0 +1,197 @@
+"""Tags -> Reading. A cursor over the tags; each rule takes what it knows, nothing is skipped.
+
+Rules are tried in order at every tag. A tag that no rule takes ends the reading with `Unread`: what
+was recognised is never dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from agent.planner.lexicon import ColumnEntry
+from agent.planner.operators import Op
+from agent.planner.reading import Clause, Item, Reading, Test, Unread
+from agent.planner.tagging import Tag
+from agent.planner.timegrammar import Grain
+from agent.planner.vocabulary import Vocabulary
+
+Rule = Callable[["Reader"], bool]
+
+
+class Reader:
+    """The cursor and what has been read so far."""
+
+    def __init__(self, tags: Sequence[Tag], vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self.tags = _without_noise(tags)
+        self.at = 0
+        self.reading = Reading()
+        self.clause = self.reading.root
+        self.parents: dict[int, Clause] = {}
+        self.duration: Item | None = None
+        self.how_much = False
+        self.who = False
+        self.joined = False
+        self.mode: Op | None = None
+        """The connecting word just read: with, without, not, never, their, sort."""
+        self.verb: Tag | None = None
+
+    def tag(self, ahead: int = 0) -> Tag | None:
+        """Returns the tag `ahead` of the cursor, or None past either end."""
+        index = self.at + ahead
+        return self.tags[index] if 0 <= index < len(self.tags) else None
+
+    def op(self, ahead: int = 0) -> Op | None:
+        """Returns the operator there, if it is one."""
+        tag = self.tag(ahead)
+        return tag.op if tag else None
+
+    def current(self) -> Tag:
+        """Returns the tag under the cursor, which must not be past the end."""
+        return self.tags[self.at]
+
+    def past(self, *ops: Op, ahead: int = 0) -> int:
+        """Returns the offset of the first tag from `ahead` on that is none of these operators."""
+        while (tag := self.tag(ahead)) is not None and tag.op in ops and not tag.entries:
+            ahead += 1
+        return ahead
+
+    def take(self, count: int = 1) -> Tag:
+        """Moves past `count` tags and returns the last of them."""
+        self.at += count
+        return self.tags[self.at - 1]
+
+    def mode_once(self) -> Op | None:
+        """Returns the connecting word and forgets it."""
+        mode, self.mode = self.mode, None
+        return mode
+
+    def add(self, test: Test, clause: Clause | None = None) -> None:
+        """Adds a condition to the clause being read."""
+        if self.reading.pivoted:
+            test = replace(test, after_pivot=True)
+        (clause or self.clause).tests.append(test)
+
+    def open(self, child: Clause, *, of: Clause | None = None) -> Clause:
+        """Opens a clause below `of`, or below the one being read, and returns it."""
+        parent = of or self.clause
+        child.after_pivot = self.reading.pivoted
+        parent.children.append(child)
+        self.parents[id(child)] = parent
+        self.clause = child
+        return child
+
+    def close(self) -> None:
+        """Returns to the clause around the one being read."""
+        self.clause = self.parents.get(id(self.clause), self.reading.root)
+
+    def known_tables(self) -> set[str]:
+        """Returns the tables that the question is about so far: target, measures, open clauses."""
+        found = set(self.tables_of(self.reading.target))
+        for measure in self.reading.measures:
+            found |= self.tables_of(measure.item)
+        rank = self.reading.rank
+        if rank is not None and rank.measure is not None:
+            found |= self.tables_of(rank.measure.item)
+        return found
+
+    def tables_of(self, item: Item | None) -> set[str]:
+        """Returns the tables an item may be about."""
+        if item is None:
+            return set()
+        metrics = [self.vocabulary.lexicon.metrics[m.name] for m in item.metrics]
+        return {t.table for t in item.tables} | {d.table for m in metrics for d in m.by}
+
+
+def _without_noise(tags: Sequence[Tag]) -> tuple[Tag, ...]:
+    kept = []
+    for tag in tags:
+        if tag.op == "noise":
+            if not tag.entries:
+                continue
+            tag = replace(tag, op=None)
+        kept.append(tag)
+    return tuple(kept)
+
+
+def item_at(reader: Reader, ahead: int = 0) -> tuple[Item, int] | None:
+    """Returns the item that starts `ahead` of the cursor and how many tags it takes."""
+    tag = reader.tag(ahead)
+    if tag is None:
+        return None
+    if tag.tables:
+        compound = _compound(reader, ahead)
+        if compound is not None:
+            return compound
+    if tag.op == "grain" and not tag.columns:
+        return _item(tag, grain=tag.argument), 1  # type: ignore[arg-type]  # operators.py gives grains
+    if not (tag.tables or tag.columns or tag.metrics):
+        return None
+    if tag.columns and not tag.metrics:
+        qualified = _qualified(reader, ahead, tag)
+        if qualified is not None:
+            return qualified
+    return _item(tag, grain=tag.argument if tag.op == "grain" else None), 1  # type: ignore[arg-type]  # as above
+
+
+def _item(tag: Tag, *, grain: Grain | None = None) -> Item:
+    return Item(
+        text=tag.text,
+        start=tag.start,
+        end=tag.end,
+        tables=tag.tables,
+        columns=tag.columns,
+        metrics=tag.metrics,
+        grain=grain,
+        plural=tag.plural,
+    )
+
+
+def _compound(reader: Reader, ahead: int) -> tuple[Item, int] | None:
+    """`ticket category`: a column by way of its table."""
+    table, column = reader.tag(ahead), reader.tag(ahead + 1)
+    if table is None or column is None or not column.columns or column.op == "grain":
+        return None
+    owned = _owned(table, column.columns)
+    if not owned:
+        return None
+    text = f"{table.text} {column.text}"
+    item = Item(text=text, start=table.start, end=column.end, columns=owned, plural=column.plural)
+    return item, 2
+
+
+def _qualified(reader: Reader, ahead: int, tag: Tag) -> tuple[Item, int] | None:
+    """`price of products`: a column, then the table it is of, which is read next."""
+    link, table = reader.tag(ahead + 1), reader.tag(ahead + 2)
+    if link is None or link.op != "prep" or link.text.casefold() not in {"of", "for"}:
+        return None
+    if table is None or not table.tables or not table.plural:
+        return None
+    owned = _owned(table, tag.columns)
+    return (replace(_item(tag), columns=owned), 1) if owned else None
+
+
+def _owned(table: Tag, columns: tuple[ColumnEntry, ...]) -> tuple[ColumnEntry, ...]:
+    tables = {t.table for t in table.tables}
+    owned = tuple(c for c in columns if c.field.table in tables)
+    strong = tuple(c for c in owned if not c.weak)
+    return strong or tuple(replace(c, weak=False) for c in owned)
+
+
+def read(tags: Sequence[Tag], vocabulary: Vocabulary, rules: Sequence[Rule]) -> Reading:
+    """Returns what the tags say.
+
+    Raises:
+        Unread: a tag that no rule could use.
+    """
+    reader = Reader(tags, vocabulary)
+    while (tag := reader.tag()) is not None:
+        before = reader.at
+        if not any(rule(reader) for rule in rules) or reader.at == before:
+            raise Unread(tag.text)
+    if reader.mode in {"without", "not", "never", "no"}:
+        raise Unread(reader.tags[-1].text)
+    if reader.who and reader.reading.target is None and reader.reading.shown:
+        raise Unread("who")
+    return reader.reading

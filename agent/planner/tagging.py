@@ -1,0 +1,260 @@
+"""Words -> tags: what each run of words may mean. Longest match wins; ties keep both meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from agent.planner.lexicon import (
+    ColumnEntry,
+    DateVerb,
+    Entry,
+    FlagEntry,
+    MetricEntry,
+    MetricVerb,
+    RoleVerb,
+    RowsVerb,
+    TableEntry,
+    ValueEntry,
+)
+from agent.planner.operators import PHRASES, Op
+from agent.planner.timegrammar import Period, find_period
+from agent.planner.vocabulary import Vocabulary
+from agent.planner.words import Word, words_of
+
+E = TypeVar("E", bound=Entry)
+_LONGEST_OPERATOR = max(len(p) for p in PHRASES)
+_NOT_A_YEAR_AFTER = {"cmp", "between", "top", "latest", "earliest", "ormore", "to"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tag:
+    """A run of words from `start` to `end` (characters of the question) and all it may mean."""
+
+    text: str
+    start: int
+    end: int
+    op: Op | None = None
+    argument: str = ""
+    entries: tuple[Entry, ...] = ()
+    number: Decimal | None = None
+    period: Period | None = None
+    literal: str | None = None
+    name: tuple[str, str] | None = None
+    plural: bool = False
+
+    def of(self, kind: type[E]) -> tuple[E, ...]:
+        """Returns the entries of one kind."""
+        return tuple(e for e in self.entries if isinstance(e, kind))
+
+    @property
+    def tables(self) -> tuple[TableEntry, ...]:
+        """The tables it may name."""
+        return self.of(TableEntry)
+
+    @property
+    def columns(self) -> tuple[ColumnEntry, ...]:
+        """The columns it may name."""
+        return self.of(ColumnEntry)
+
+    @property
+    def values(self) -> tuple[ValueEntry, ...]:
+        """The stored values it may be."""
+        return self.of(ValueEntry)
+
+    @property
+    def flags(self) -> tuple[FlagEntry, ...]:
+        """The boolean columns it may be about."""
+        return self.of(FlagEntry)
+
+    @property
+    def metrics(self) -> tuple[MetricEntry, ...]:
+        """The metrics it may name."""
+        return self.of(MetricEntry)
+
+    @property
+    def verbs(self) -> tuple[RowsVerb | DateVerb | MetricVerb | RoleVerb, ...]:
+        """What it may mean as a verb."""
+        kinds = (RowsVerb, DateVerb, MetricVerb, RoleVerb)
+        return tuple(e for e in self.entries if isinstance(e, kinds))
+
+    @property
+    def grain_only(self) -> bool:
+        """True for a calendar unit that names nothing of the source."""
+        return self.op == "grain" and not self.entries
+
+    @property
+    def known(self) -> bool:
+        """True when it means anything at all."""
+        return bool(self.op or self.entries or self.period or self.name) or (
+            self.number is not None or self.literal is not None
+        )
+
+
+def tags_of(question: str, vocabulary: Vocabulary) -> tuple[Tag, ...]:
+    """Returns the tags of a question in order; what is not known has no meaning at all."""
+    words = _replaced(words_of(question), vocabulary)
+    tags: list[Tag] = []
+    at = 0
+    while at < len(words):
+        tag, length = _next(words, at, tags, vocabulary)
+        tags.append(tag)
+        at += length
+    return tuple(tags)
+
+
+def _replaced(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ...]:
+    """Replaces the phrases of the trade; the new words keep the place of the old ones."""
+    for phrase, replacement in vocabulary.lexicon.phrases:
+        at = 0
+        while at + len(phrase) <= len(words):
+            if tuple(w.stem for w in words[at : at + len(phrase)]) != phrase:
+                at += 1
+                continue
+            first, last = words[at], words[at + len(phrase) - 1]
+            new = tuple(
+                Word(w.text, w.norm, w.stem, first.start, last.end, w.kind, w.number)
+                for w in words_of(replacement)
+            )
+            words = (*words[:at], *new, *words[at + len(phrase) :])
+            at += len(new)
+    return words
+
+
+def _next(
+    words: Sequence[Word], at: int, before: Sequence[Tag], vocabulary: Vocabulary
+) -> tuple[Tag, int]:
+    word = words[at]
+    if word.kind == "text":
+        return _quoted(word, vocabulary), 1
+    period = _period(words, at, before, vocabulary)
+    entries, length = vocabulary.lexicon.at(tuple(w.stem for w in words[at:]))
+    entries = _meant(entries, words[at : at + length], at, before)
+    length = length if entries else 0
+    if period is not None and period[1] >= length:
+        return _tag(words[at : at + period[1]], period=period[0]), period[1]
+    op, argument, op_length = _operator(words, at)
+    if max(length, op_length) > 0:
+        return _longer(words, at, (entries, length), (op, argument, op_length))
+    if word.number is not None:
+        return _tag(words[at : at + 1], number=word.number), 1
+    return _name(words, at, vocabulary)
+
+
+def _longer(
+    words: Sequence[Word],
+    at: int,
+    lexical: tuple[tuple[Entry, ...], int],
+    operator: tuple[Op | None, str, int],
+) -> tuple[Tag, int]:
+    entries, length = lexical
+    op, argument, op_length = operator
+    longest = max(length, op_length)
+    run = words[at : at + longest]
+    number = run[0].number if longest == 1 else None
+    tag = _tag(
+        run,
+        op=op if op_length == longest else None,
+        argument=argument if op_length == longest else "",
+        entries=entries if length == longest else (),
+        number=number,
+    )
+    return tag, longest
+
+
+def _tag(
+    run: Sequence[Word],
+    *,
+    op: Op | None = None,
+    argument: str = "",
+    entries: tuple[Entry, ...] = (),
+    number: Decimal | None = None,
+    period: Period | None = None,
+    literal: str | None = None,
+    name: tuple[str, str] | None = None,
+) -> Tag:
+    last = run[-1]
+    return Tag(
+        text=" ".join(w.text for w in run),
+        start=run[0].start,
+        end=last.end,
+        op=op,
+        argument=argument,
+        entries=entries,
+        number=number,
+        period=period,
+        literal=literal,
+        name=name,
+        plural=last.norm != last.stem or last.norm in {"people", "series", "staff"},
+    )
+
+
+def _quoted(word: Word, vocabulary: Vocabulary) -> Tag:
+    values = vocabulary.lexicon.exactly(tuple(w.stem for w in words_of(word.text)))
+    entries = tuple(e for e in values if isinstance(e, ValueEntry))
+    return _tag([word], literal=word.text, entries=entries)
+
+
+def _operator(words: Sequence[Word], at: int) -> tuple[Op | None, str, int]:
+    for length in range(min(_LONGEST_OPERATOR, len(words) - at), 0, -1):
+        found = PHRASES.get(tuple(w.norm for w in words[at : at + length]))
+        if found is not None:
+            return found[0], found[1], length
+    return None, "", 0
+
+
+def _period(
+    words: Sequence[Word], at: int, before: Sequence[Tag], vocabulary: Vocabulary
+) -> tuple[Period, int] | None:
+    found = find_period(words, at, vocabulary.today)
+    if found is None:
+        return None
+    year_at = at + found.length - 1
+    bare = found.period.grain == "year" and words[year_at].number is not None
+    if bare and not _may_be_year(words, at, year_at, before):
+        return None
+    return found.period, found.length
+
+
+def _may_be_year(words: Sequence[Word], at: int, year_at: int, before: Sequence[Tag]) -> bool:
+    """False where a four-digit number is an amount or a key: "over 2000", "customer 2024"."""
+    if any(w.norm in {"over", "at"} for w in words[at:year_at]):
+        return False
+    previous = before[-1] if before and at == year_at else None
+    if previous is None:
+        return True
+    if previous.op in _NOT_A_YEAR_AFTER or previous.number is not None:
+        return False
+    return not (previous.tables and not previous.plural and previous.op is None)
+
+
+def _meant(
+    entries: tuple[Entry, ...], run: Sequence[Word], at: int, before: Sequence[Tag]
+) -> tuple[Entry, ...]:
+    """Leaves out titles and other rare values that the words do not clearly mean."""
+    if not any(isinstance(e, ValueEntry) and e.rare for e in entries):
+        return entries
+    common = tuple(e for e in entries if not (isinstance(e, ValueEntry) and e.rare))
+    if common:
+        return common
+    return entries if _clear(run, at, before) else ()
+
+
+def _clear(run: Sequence[Word], at: int, before: Sequence[Tag]) -> bool:
+    capital = run[0].capital or run[0].text[:1].isdigit()
+    if tuple(w.norm for w in run) in PHRASES or (len(run) == 1 and run[0].number is not None):
+        return False
+    if before and (before[-1].text.casefold() in {"by", "artist"} or before[-1].tables):
+        return True
+    return capital and (at > 0 or len(run) > 1)
+
+
+def _name(words: Sequence[Word], at: int, vocabulary: Vocabulary) -> tuple[Tag, int]:
+    """A person's name where look-ups by name are allowed, else an unknown word."""
+    pair = words[at : at + 2]
+    both = len(pair) == 2 and all(w.kind == "word" and w.capital for w in pair)
+    if both and vocabulary.people and _operator(words, at + 1)[0] is None:
+        return _tag(pair, name=(pair[0].text, pair[1].text)), 2
+    return _tag(words[at : at + 1]), 1
