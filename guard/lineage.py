@@ -63,10 +63,12 @@ def trace(statement: Statement, catalog: Catalog) -> Lineage:
 
 def summarise(traced: Traced, catalog: Catalog) -> Lineage:
     """Returns what a walk found, in terms of the catalog's tags."""
+    if traced.outputs is None:
+        return UNTRACED
     tagged = {(t.name, c.name) for t in catalog.tables for c in t.columns if c.tag is not None}
     filters = traced.filters
     return Lineage(
-        columns=tuple(_origin(output, tagged) for output in traced.outputs or ()),
+        columns=tuple(_origin(output, tagged) for output in traced.outputs),
         tagged_predicate=filters.unknown or not tagged.isdisjoint(filters.implicit),
     )
 

@@ -15,7 +15,7 @@ from guard.tracing.expressions import Expressions
 from guard.tracing.flows import UNKNOWN, Flows, union
 from guard.tracing.functions import is_spread
 from guard.tracing.plan import Plan
-from guard.tracing.scopes import Item, Output, Relation, Scope, alias_of, derived
+from guard.tracing.scopes import Item, Output, Relation, Scope, alias_of, derived, qualified
 from guard.views import VIEW
 
 Outputs = tuple[Output, ...] | None
@@ -105,7 +105,7 @@ class Relations:
             for name in using:
                 scope.filters.append(_carried(name, [*left, *right]).implied())
             return left
-        return self._merge(left, right, using, scope) if using else [*left, *right]
+        return self._merge(left, right, using, join.side, scope) if using else [*left, *right]
 
     def _natural(
         self, join: exp.Join, left: list[Item], right: list[Item], scope: Scope
@@ -128,15 +128,15 @@ class Relations:
         left: list[Item],
         right: list[Item],
         using: Sequence[exp.Identifier],
+        side: str,
         scope: Scope,
     ) -> list[Item]:
         """Returns the columns of both sides with each USING column standing once."""
         merged = {}
         for name in using:
-            flows = _carried(name, [*left, *right])
-            scope.filters.append(flows.implied())
-            output = Output(name=name.name.casefold(), flows=flows, written=name)
-            merged[output.name] = Item(output=output, relation=None)
+            item = _merged(name, left, right, side)
+            scope.filters.append(item.output.flows.implied())
+            merged[item.output.name] = item
         rest = [item for item in right if item.output.name not in merged]
         if self._order is UsingColumnOrder.IN_PLACE:
             placed: dict[str, Item] = {}
@@ -308,8 +308,8 @@ def _unknown(name: str) -> Relation:
 
 def _items(relation: Relation) -> list[Item]:
     if relation.columns is None:
-        return [Item(output=Output(name="", flows=UNKNOWN), relation=relation)]
-    return [Item(output=output, relation=relation) for output in relation.columns]
+        return [Item(output=Output(name="", flows=UNKNOWN), relations=(relation,))]
+    return [Item(output=output, relations=(relation,)) for output in relation.columns]
 
 
 def _is_open(item: Item) -> bool:
@@ -320,6 +320,21 @@ def _carried(name: exp.Identifier, items: Iterable[Item]) -> Flows:
     wanted = name.name.casefold()
     found = [i.output.flows for i in items if i.output.name == wanted or _is_open(i)]
     return union(found) if found else UNKNOWN
+
+
+def _merged(name: exp.Identifier, left: list[Item], right: list[Item], side: str) -> Item:
+    wanted = name.name.casefold()
+    first = [item for item in left if item.output.name == wanted]
+    second = [item for item in right if item.output.name == wanted]
+    relations = tuple(r for item in (*first, *second) for r in item.relations)
+    output = Output(name=wanted, flows=_carried(name, [*left, *right]), written=name)
+    spelled: exp.Expr | None = None
+    if len(first) == 1 and len(second) == 1:
+        ours, theirs = qualified(first[0]), qualified(second[0])
+        spelled = theirs if side == "RIGHT" else ours
+        if side == "FULL" and ours is not None and theirs is not None:
+            spelled = exp.Coalesce(this=ours, expressions=[theirs])
+    return Item(output=output, relations=relations, merged=True, qualified=spelled)
 
 
 def _unusual(node: exp.Expr, safe: frozenset[str]) -> bool:

@@ -54,10 +54,22 @@ class Relation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One column of `SELECT *`. `relation` is None for a column that USING has merged."""
+    """One column of `SELECT *`.
+
+    A column that USING has `merged` stands in several `relations`; any other in one. `qualified`
+    writes a merged column so that no other relation's can be meant, None where the names of its
+    parts do not allow that.
+    """
 
     output: Output
-    relation: Relation | None
+    relations: tuple[Relation, ...]
+    merged: bool = False
+    qualified: exp.Expr | None = None
+
+    @property
+    def relation(self) -> Relation | None:
+        """The relation of a column that is not merged."""
+        return None if self.merged else self.relations[0]
 
 
 @dataclass
@@ -105,6 +117,18 @@ class Scope:
             filters=self.filters,
             known_aliases=self.known_aliases,
         )
+
+
+def qualified(item: Item) -> exp.Expr | None:
+    """Returns the item under its relation's name, None where that is missing or means two."""
+    relation = item.relation
+    if relation is None:
+        return item.qualified.copy() if item.qualified is not None else None
+    written = item.output.written
+    twice = sum(1 for o in relation.columns or () if o.name == item.output.name) > 1
+    if written is None or relation.alias is None or twice:
+        return None
+    return exp.Column(this=written.copy(), table=relation.alias.copy())
 
 
 def derived(

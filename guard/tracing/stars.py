@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from guard.tracing.expressions import Expressions
 from guard.tracing.plan import Plan
-from guard.tracing.scopes import Item, Output, Relation, Scope
+from guard.tracing.scopes import Item, Output, Scope, qualified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def _items(node: exp.Expr, scope: Scope) -> list[Item] | None:
         columns = relations[0].columns
         if columns is None:
             return None
-        items = [Item(output=output, relation=relations[0]) for output in columns]
+        items = [Item(output=output, relations=(relations[0],)) for output in columns]
     if any(item.relation is not None and item.relation.columns is None for item in items):
         return None
     return items
@@ -130,20 +130,23 @@ def _run(items: Sequence[Item], position: int) -> int:
 def _column(item: Item, scope: Scope) -> exp.Expr | None:
     """Returns the item by name, None where no name means it and nothing else."""
     written = item.output.written
-    relation = item.relation
-    if written is None:
-        return None
-    if relation is None:
-        return exp.Column(this=written.copy())
-    if not _unique(relation, item.output.name):
-        return None
-    if relation.alias is not None:
-        return exp.Column(this=written.copy(), table=relation.alias.copy())
-    return exp.Column(this=written.copy()) if len(scope.relations) == 1 else None
+    bare = exp.Column(this=written.copy()) if written is not None else None
+    if item.relation is not None:
+        return qualified(item) or (bare if _alone(item, scope) else None)
+    if _alone(item, scope):
+        return bare
+    spelled = qualified(item)
+    if spelled is None or written is None or isinstance(spelled, exp.Column):
+        return spelled
+    return exp.Alias(this=spelled, alias=written.copy())
 
 
-def _unique(relation: Relation, name: str) -> bool:
-    return sum(1 for output in relation.columns or () if output.name == name) == 1
+def _alone(item: Item, scope: Scope) -> bool:
+    """True when nothing else in the scope goes by the item's name."""
+    name = item.output.name
+    own = [r for r in item.relations if sum(1 for o in r.columns or () if o.name == name) == 1]
+    others = [r for r in scope.relations if not any(r is one for one in own)]
+    return len(own) > 0 and not any(r.columns is None or r.column(name) for r in others)
 
 
 def _edited(column: exp.Expr, name: str, changes: _Changes) -> exp.Expr:
