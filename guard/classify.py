@@ -2,57 +2,189 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
+from sqlglot import exp
+
+from guard.access import Access as Access
+from guard.access import Clause as Clause
+from guard.access import ColumnUse as ColumnUse
+from guard.access import Tier as Tier
 from guard.catalog import Catalog
-from guard.errors import Refusal
+from guard.errors import Refusal, Refused
+from guard.names import cte_of, find_table
+from guard.nodes import METADATA, verb_of
+from guard.resolve import resolve
 from guard.statement import Statement
+from guard.survey import Survey, survey
+from guard.views import expand, is_target
 
-Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
-Clause = Literal[
-    "output", "where", "join", "group", "having", "order", "distinct", "setop", "other"
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnUse:
-    """A real column of a real table and where it stands.
-
-    `lookup` is true for an equality or IN comparison with literals only (`email = 'a@b.example'`).
-    """
-
-    table: str
-    column: str
-    clause: Clause
-    lookup: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """What a statement touches and does.
-
-    `tier` is the worst effect anywhere in the tree; `verb` the leading one (`select`, `update`, `create`).
-    `tables` are all base tables read or written, behind views and CTEs when a catalog was given;
-    `named` those the text itself names (views included); `writes` those it changes. `functions` are lower-case.
-    `problems` are reasons to refuse whatever the policy says: empty means every part is known.
-    """
-
-    tier: Tier
-    verb: str
-    tables: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    columns: tuple[ColumnUse, ...] = ()
-    functions: tuple[str, ...] = ()
-    problems: tuple[Refusal, ...] = ()
+Judged = Literal["allow_read", "needs_approval", "deny"]
 
 
 def classify(statement: Statement, catalog: Catalog | None) -> Access:
     """Returns what `statement` touches and does.
 
-    Without a catalog every ordinary table counts as known and `columns` is what the text alone shows.
-    With one, unknown tables and columns are `problems`. Never raises: whatever cannot be judged is a
-    problem with tier `unknown`.
+    Without a catalog every ordinary table counts as known and `columns` is what the text alone
+    shows. With one, unknown tables and columns are `problems`. Never raises: whatever cannot be
+    judged is a problem with tier `unknown`.
     """
-    raise NotImplementedError
+    try:
+        return _from_text(statement) if catalog is None else _resolved(statement, catalog)
+    except Refused as error:
+        return _unknown(statement, error.refusal)
+    except Exception:
+        # Whatever fails here fails on crafted input; the answer is no.
+        return _unknown(
+            statement,
+            Refusal(
+                rule="statement.unknown",
+                reason="The guard could not judge the statement, so it is refused.",
+            ),
+        )
+
+
+def _unknown(statement: Statement, refusal: Refusal) -> Access:
+    return Access(tier="unknown", verb=verb_of(statement.tree), problems=(refusal,))
+
+
+def _from_text(statement: Statement) -> Access:
+    found = survey(statement, scoped=False)
+    tables, writes = _named(found, statement.dialect)
+    return Access(
+        tier=found.tier,
+        verb=verb_of(statement.tree),
+        tables=tables,
+        named=tables,
+        writes=writes,
+        columns=_columns(found, tables),
+        functions=found.functions,
+        problems=tuple(found.problems),
+    )
+
+
+def _resolved(statement: Statement, catalog: Catalog) -> Access:
+    found = survey(statement, scoped=True)
+    verb = verb_of(statement.tree)
+    if found.tier not in ("read", "write") or type(statement.tree) in METADATA:
+        tables, writes = _named(found, statement.dialect)
+        return Access(
+            tier=found.tier,
+            verb=verb,
+            tables=tables,
+            named=tables,
+            writes=writes,
+            functions=found.functions,
+            problems=tuple(found.problems),
+        )
+    named = _known(found, catalog)
+    expanded = expand(statement.tree, catalog)
+    behind = [survey(d, scoped=False) for d in expanded.definitions]
+    resolution = resolve(expanded.tree, catalog)
+    within = [p for view in behind for p in _of_view(view)]
+    return Access(
+        tier=found.tier,
+        verb=verb,
+        tables=resolution.tables,
+        named=named,
+        writes=resolution.writes,
+        columns=resolution.columns,
+        functions=tuple(sorted({f for s in (found, *behind) for f in s.functions})),
+        problems=tuple(dict.fromkeys((*found.problems, *within, *resolution.problems))),
+    )
+
+
+def _known(found: Survey, catalog: Catalog) -> tuple[str, ...]:
+    """Returns the tables and views of the catalog that the text itself names."""
+    names: dict[str, None] = {}
+    for table in found.tables:
+        if not isinstance(table.this, exp.Identifier) or table.arg_key == "indexed":
+            continue
+        if found.has_ctes and not is_target(table) and cte_of(table, catalog.dialect) is not None:
+            continue
+        known = find_table(table, catalog)
+        if known is not None:
+            names[known.name] = None
+    return tuple(names)
+
+
+def _of_view(found: Survey) -> Iterator[Refusal]:
+    """Yields the problems of a view's definition; nobody who reads the view can mend them."""
+    for problem in found.problems:
+        yield replace(problem, fixable=False, alternative=None)
+    if found.tier != "read":
+        yield Refusal(rule="view.effect", reason="A view of the statement does more than read.")
+
+
+def _named(found: Survey, dialect: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    tables: dict[str, None] = {}
+    writes: dict[str, None] = {}
+    for table in found.tables:
+        if table.arg_key == "indexed":
+            continue
+        if not isinstance(table.this, exp.Identifier):
+            if isinstance(table.this, exp.Func) and table.this.name.lower().startswith("pragma_"):
+                tables[table.this.name] = None  # SQLite reads its schema through these
+            continue
+        if found.has_ctes and not is_target(table) and cte_of(table, dialect) is not None:
+            continue
+        name = table.name
+        if table.args.get("db") is not None:
+            name = ".".join(p.name for p in table.parts)
+        if is_target(table):
+            writes[name] = tables[name] = None
+        elif dialect != "mysql" or name.lower() != "dual":
+            tables[name] = None
+    return tuple(tables), tuple(writes)
+
+
+def _columns(found: Survey, tables: tuple[str, ...]) -> tuple[ColumnUse, ...]:
+    if not found.columns:
+        return ()
+    aliases = {t.alias_or_name.lower(): t.name for t in found.tables}
+    alone = tables[0] if len(tables) == 1 == len(found.tables) else ""
+    uses: dict[ColumnUse, None] = {}
+    for column in found.columns:
+        qualifier = column.table
+        table = aliases.get(qualifier.lower(), qualifier) if qualifier else alone
+        uses[_use(table, column.name)] = None
+    return tuple(uses)
+
+
+@lru_cache(maxsize=4096)
+def _use(table: str, column: str) -> ColumnUse:
+    return ColumnUse(table=table, column=column, clause="other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What would be decided without a policy, where every known table may be read."""
+
+    decision: Judged
+    rule: str
+    reason: str
+
+
+_READ = Judgement(decision="allow_read", rule="read.select", reason="Reads only.")
+_WRITE = Judgement(
+    decision="needs_approval", rule="write.change", reason="Changes data; a person must approve it."
+)
+
+
+def judge(access: Access) -> Judgement:
+    """Returns the decision on a statement's effect alone."""
+    if access.problems:
+        first = access.problems[0]
+        return Judgement(decision="deny", rule=first.rule, reason=first.reason)
+    if access.tier == "read":
+        return _READ
+    if access.tier == "write":
+        return _WRITE
+    return Judgement(
+        decision="deny",
+        rule=f"effect.{access.tier}",
+        reason="Not a read, and not a change of rows.",
+    )

@@ -77,6 +77,7 @@ _FREE = QUOTED | {
     TokenType.FALSE,
     TokenType.DASH,
 }
+_ASSIGN = TokenType.COLON_EQ
 _TEMPLATE = {TokenType.BLOCK_START, TokenType.BLOCK_END}
 
 
@@ -172,6 +173,10 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
             "statement.comment",
             "The statement holds a comment that some servers execute. Leave it out.",
             fixable=True,
+        )
+    if ":=" in text and dialect == "mysql" and any(t.token_type == _ASSIGN for t in found):
+        raise refuse(
+            "statement.assignment", "The statement sets a variable of the session.", part=":="
         )
     if "{" in text and any(t.token_type in _TEMPLATE for t in found):
         raise refuse("statement.template", "The statement is a template, not SQL.", fixable=True)

@@ -65,7 +65,7 @@ _WORDS: dict[str, tuple[tuple[str, ...], ...]] = {
 _SECRET_SETTING = re.compile(
     r"file|directory|directories|command|conninfo|passphrase|^all$|libraries"
 )
-_SETTING = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)?(?: [A-Za-z]+){0,3}")
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*(?: [A-Za-z]+){0,3}")
 _DUCKDB_LISTS = lexical.words("TABLES DATABASES SCHEMAS")
 
 
@@ -88,6 +88,8 @@ def recognise(found: Sequence[Token], text: str, dialect: str) -> Form | None:
         return _show_duckdb(found)
     if word == "SHOW" and dialect == "mysql":
         return _show_mysql(found)
+    if word == "CHECKSUM" and dialect == "mysql":
+        return _checksum(found)
     return None
 
 
@@ -198,6 +200,18 @@ def _show_mysql(found: Sequence[Token]) -> Form | None:
         if name is not None and not after:
             return Form(tree=exp.Describe(this=name))
     return None
+
+
+def _checksum(found: Sequence[Token]) -> Form:
+    """`CHECKSUM TABLE name`, which reads the table and answers one number."""
+    name, after = _path(found[2:])
+    if found[1:2] and found[1].token_type == TokenType.TABLE and name is not None and not after:
+        return Form(tree=exp.Describe(this=name, kind="TABLE"))
+    raise refuse(
+        "statement.unmodelled",
+        "The guard does not know this form of CHECKSUM, so it is refused.",
+        part="CHECKSUM",
+    )
 
 
 def _unknown_show() -> Refused:

@@ -5,7 +5,9 @@ the engine will do and renders to text the engine accepts:
 
 - PostgreSQL: an operator the parser has no sign for, `a ~= b`, becomes `a OPERATOR(~=) b`; a
   constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`.
-- MySQL: `MATCH a, b AGAINST ('x')` gets the optional brackets; `\N` becomes NULL.
+- MySQL: `MATCH a, b AGAINST ('x')` gets the optional brackets; `\N` becomes NULL; a statement
+  `VALUES (1), (2)` becomes `SELECT 1 UNION ALL SELECT 2`.
+- SQLite: `x IN name` becomes `x IN (SELECT * FROM name)`, so that the table is seen as one.
 
 PostgreSQL reads the longest run of operator characters as one operator, and operators call
 functions: a run that is no built-in operator is refused, because the parser may read it as several
@@ -30,10 +32,10 @@ _SPECIAL = frozenset("~!@#%^&|`?")
 
 # The parser's reading of these is PostgreSQL's. Single characters it reads otherwise are not here.
 _READ = words(
-    "+ - * / < > = # % & ^ | ~ ? <= >= <> != -> ->> #> #>> #- << >> && || @> <@ @? @@ ?& ?| ^@ -|- "
-    "<-> &< &> !~ !~* ~* ~~ ~~* !~~ !~~* |/ ||/"
+    "+ - * / < > = # % & ^ | ~ ? => <= >= <> != -> ->> #> #>> #- << >> && || @> <@ @? @@ ?& ?| ^@ "
+    "-|- <-> &< &> !~ !~* ~* ~~ ~~* !~~ !~~* |/ ||/"
 )
-_BUILT_IN = _READ | words(
+BUILT_IN_OPERATORS = _READ | words(
     "## &<| *< *<= *<> *= *> *>= <<= <<| <^ >>= >^ ?# ?- ?-| ?|| |&> |>> ~<=~ ~<~ ~= ~>=~ ~>~ @@@"
 )
 """Binary operators of `pg_operator` in `pg_catalog`, PostgreSQL 15."""
@@ -78,8 +80,12 @@ def respell(found: list[Token], text: str, dialect: str) -> list[Token]:
     if dialect == "mysql":
         if "\\N" in text:
             found = list(_nulls(found))
+        if found[0].token_type == TokenType.VALUES:
+            found = list(_rows(found))
         if any(t.text.upper() == "MATCH" for t in found if t.token_type == TokenType.VAR):
             found = list(_match_against(found))
+    if dialect == "sqlite" and _has_in_table(found):
+        return list(_in_tables(found))
     return found
 
 
@@ -116,7 +122,7 @@ def _operator(run: Sequence[Token], spelled: str, previous: Token | None) -> Ite
     if name in _READ or (name == "*" and not binary):
         yield from run
         return
-    if name not in _BUILT_IN or not binary or signs:
+    if name not in BUILT_IN_OPERATORS or not binary or signs:
         raise refuse(
             "statement.operator",
             "The operator is not a built-in one, or stands in a place the guard cannot read.",
@@ -189,3 +195,53 @@ def _match_against(found: Sequence[Token]) -> Iterator[Token]:
         if word == "MATCH" and after is not None and after.token_type != TokenType.L_PAREN:
             opened = True
             yield _like(token, TokenType.L_PAREN, "(")
+
+
+def _rows(found: Sequence[Token]) -> Iterator[Token]:
+    depth = 0
+    for before, token in pairwise(found):
+        opens, closes = token.token_type == TokenType.L_PAREN, token.token_type == TokenType.R_PAREN
+        depth -= closes
+        if depth == 0 and opens and before.token_type in (TokenType.VALUES, TokenType.COMMA, _ROW):
+            yield _like(token, TokenType.SELECT, "SELECT")
+        elif depth == 0 and token.token_type == TokenType.COMMA:
+            yield _like(token, TokenType.UNION, "UNION")
+            yield _like(token, TokenType.ALL, "ALL")
+        elif depth or not (closes or token.token_type == _ROW):
+            yield token
+        depth += opens
+
+
+_ROW = TokenType.ROW
+
+
+def _has_in_table(found: Sequence[Token]) -> bool:
+    inside, opening = TokenType.IN, TokenType.L_PAREN
+    return any(a.token_type == inside and b.token_type != opening for a, b in pairwise(found))
+
+
+def _in_tables(found: Sequence[Token]) -> Iterator[Token]:
+    open_name = False
+    for index, token in enumerate(found):
+        before = found[index - 1] if index else token
+        after = found[index + 1] if index + 1 < len(found) else None
+        if open_name and before.token_type != TokenType.DOT and token.token_type != TokenType.DOT:
+            open_name = False
+            yield _like(before, TokenType.R_PAREN, ")")
+        if _names_table(before, token) and (after is None or after.token_type != TokenType.L_PAREN):
+            open_name = True
+            yield _like(token, TokenType.L_PAREN, "(")
+            yield _like(token, TokenType.SELECT, "SELECT")
+            yield _like(token, TokenType.STAR, "*")
+            yield _like(token, TokenType.FROM, "FROM")
+        yield token
+    if open_name:
+        yield _like(found[-1], TokenType.R_PAREN, ")")
+
+
+def _names_table(before: Token, token: Token) -> bool:
+    if before.token_type != TokenType.IN:
+        return False
+    return token.token_type == TokenType.IDENTIFIER or (
+        token.token_type not in QUOTED and token.text.isidentifier()
+    )

@@ -19,8 +19,11 @@ from guard.errors import Refused, refuse
 # sqlglot logs the text of what it cannot model; the text may hold personal data.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
-_INLINE_TOKENS = 200
-"""More than this is parsed on a stack of its own size; see `_on_deep_stack`."""
+# The parser takes up to 2.5 KB of stack for a level of brackets and 1 KB for other nesting. What a
+# quarter of a megabyte holds is parsed where it is, what two megabytes hold only on the main
+# thread, the rest on a thread with a stack of its own.
+_SMALL_TOKENS = 100
+_MAIN_TOKENS = 1_000
 _STACK_BYTES = 64 * 1024 * 1024
 
 
@@ -62,8 +65,11 @@ def parse(text: str, dialect: str) -> Statement:
 
 def _tree(found: list[Token], text: str, dialect: str) -> tuple[exp.Expression, list[Token]]:
     found = spelling.respell(found, text, dialect)
-    if len(found) <= _INLINE_TOKENS:
+    if len(found) <= _SMALL_TOKENS:
         return _parse(found, text, dialect), found
+    on_main = threading.current_thread() is threading.main_thread()
+    if on_main and len(found) <= _MAIN_TOKENS:
+        return _parse_large(found, text, dialect), found
     return _on_deep_stack(lambda: _parse_large(found, text, dialect)), found
 
 
@@ -91,6 +97,8 @@ def _parse(found: Sequence[Token], text: str, dialect: str) -> exp.Expression:
 
 def _parse_large(found: Sequence[Token], text: str, dialect: str) -> exp.Expression:
     tree = _parse(found, text, dialect)
+    if len(found) <= 2 * lexical.MAX_TREE_DEPTH:
+        return tree  # too few tokens for a tree that is much deeper
     depths: dict[int, int] = {id(tree): 1}
     for node in tree.walk():
         depth = depths[id(node)] + 1

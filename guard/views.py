@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from sqlglot import exp
 
-from guard import statement
 from guard.catalog import Catalog, Table
 from guard.errors import Refused, refuse
 from guard.names import cte_name, cte_of, find_table, fold, visible_ctes
+from guard.statement import Statement, parse
 
 MAX_DEPTH = 8
 """Views over views over views: more than this is refused."""
@@ -47,9 +47,23 @@ def expand_views(tree: exp.Expression, catalog: Catalog) -> exp.Expression:
             for views nested more than `MAX_DEPTH` levels or used too often, `view.cycle`, or
             `view.shadowed` where a CTE of the statement has the name of a table the view reads.
     """
+    return expand(tree, catalog).tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expanded:
+    """A tree without views, and the definitions that were put in, each once."""
+
+    tree: exp.Expression
+    definitions: tuple[Statement, ...]
+
+
+def expand(tree: exp.Expression, catalog: Catalog) -> Expanded:
+    """Returns what `expand_views` does, and the definitions, whose effects must be judged too."""
     copy = tree.copy()
-    _Expansion(catalog=catalog).expand(copy, path=(), hidden=frozenset())
-    return copy
+    expansion = _Expansion(catalog=catalog)
+    expansion.expand(copy, path=(), hidden=frozenset())
+    return Expanded(tree=copy, definitions=tuple(expansion.definitions.values()))
 
 
 def reads(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:
@@ -72,6 +86,7 @@ def is_target(table: exp.Table) -> bool:
 class _Expansion:
     catalog: Catalog
     done: int = 0
+    definitions: dict[str, Statement] = field(default_factory=dict)
 
     def expand(self, tree: exp.Expr, path: tuple[str, ...], hidden: frozenset[str]) -> None:
         """Replaces the views in `tree`.
@@ -102,7 +117,9 @@ class _Expansion:
             )
         dialect = self.catalog.dialect
         around = frozenset(cte_name(c, dialect) for c in visible_ctes(table, dialect))
-        query = _definition(view, dialect).copy()
+        definition = _definition(view, dialect)
+        self.definitions[view.name] = definition
+        query = definition.tree.copy()
         self.expand(query, (*path, view.name), hidden | around)
         subquery = _subquery(table, view, query)
         subquery.meta[VIEW] = view.name
@@ -111,20 +128,20 @@ class _Expansion:
 
 
 @lru_cache(maxsize=256)
-def _parsed(definition: str, dialect: str) -> exp.Expression:
-    return statement.parse(definition, dialect).tree
+def _parsed(definition: str, dialect: str) -> Statement:
+    return parse(definition, dialect)
 
 
-def _definition(view: Table, dialect: str) -> exp.Expression:
+def _definition(view: Table, dialect: str) -> Statement:
     if view.definition is None:
         raise _unknown(view)
     try:
-        tree = _parsed(view.definition, dialect)
+        definition = _parsed(view.definition, dialect)
     except Refused as error:
         raise _unknown(view) from error
-    if not isinstance(tree, exp.Query | exp.Values):
+    if not isinstance(definition.tree, exp.Query | exp.Values):
         raise _unknown(view)
-    return tree
+    return definition
 
 
 def _unknown(view: Table) -> Refused:

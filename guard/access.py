@@ -1,0 +1,49 @@
+"""The facts of a statement: what it touches and does. Built by `guard.classify` only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from guard.errors import Refusal
+
+Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
+Clause = Literal[
+    "output", "where", "join", "group", "having", "order", "distinct", "setop", "other"
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnUse:
+    """A real column of a real table and where it stands.
+
+    `lookup` is true for an equality or IN comparison with literals only
+    (`email = 'a@b.example'`) that stands in a filter or join condition by itself or under AND and
+    OR. Without a catalog `table` is what the text says, empty where it says nothing.
+    """
+
+    table: str
+    column: str
+    clause: Clause
+    lookup: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What a statement touches and does.
+
+    `tier` is the worst effect anywhere in the tree; `verb` the leading one (`select`, `update`,
+    `create`). `tables` are all base tables read or written, behind views and CTEs when a catalog
+    was given; `named` those the text itself names (views included); `writes` those it changes.
+    `functions` are lower-case. `problems` are reasons to refuse whatever the policy says: empty
+    means every part is known.
+    """
+
+    tier: Tier
+    verb: str
+    tables: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    columns: tuple[ColumnUse, ...] = ()
+    functions: tuple[str, ...] = ()
+    problems: tuple[Refusal, ...] = ()

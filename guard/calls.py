@@ -1,0 +1,189 @@
+"""Which functions a statement calls, matched against the engine's list by the words of the text.
+
+The parser renames functions, drops quotes and turns some calls into syntax, so the words that stand
+before a bracket decide, not the tree. The tree is asked twice: a call it sees must be one of those
+words, and a call without a word must be syntax the guard knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp, parser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from guard.errors import Refusal
+from guard.functions import FunctionList, functions_of
+from guard.lexical import words
+from guard.nodes import SYNTAX_CALLS
+from guard.statement import Statement
+
+# Words that may stand before a bracket without calling anything. Quoted, they are names.
+_SYNTAX = words(
+    "select distinct from join on using where group by having order limit offset union all except "
+    "intersect with as and or not xor in is like ilike glob regexp rlike similar between exists "
+    "any some case when then else values value lateral table only over filter within partition "
+    "rows range groups window qualify cube rollup sets materialized recursive set returning into "
+    "insert update delete conflict do key index use force ignore sample tablesample bernoulli "
+    "system reservoir exclude replace rename pivot unpivot for include nulls columns path passing "
+    "default separator against escape collate div mod binary match interval row array variadic "
+    "ordinality operator summarize describe show explain first last next top name positional semi "
+    "anti asof cross inner second left right full outer natural straight_join option "
+    "xmlnamespaces by end null true false zone of unpack lambda struct map union apply method "
+    "repeatable percent ties overlapping at cast"
+)
+_MULTIPLE = words(
+    "group_by order_by partition_by grouping_sets within_group nested_path cluster_by"
+)
+
+_SCHEMAS = {
+    "postgres": words("pg_catalog"),
+    "duckdb": words("main system pg_catalog"),
+}
+
+
+def check_calls(
+    statement: Statement, nodes: Sequence[exp.Expr], *, scoped: bool
+) -> tuple[tuple[str, ...], list[Refusal]]:
+    """Returns the functions called, lower-case and sorted, and what is wrong with them.
+
+    `nodes` are all calls of the tree. With `scoped`, functions that describe the database are
+    refused: a catalog limits what the person may know of it.
+    """
+    listed = functions_of(statement.dialect)
+    names: set[str] = set()
+    unexplained: list[Token] = []
+    for word in statement.calls:
+        name = _name(word, statement.dialect)
+        if word.token_type != TokenType.IDENTIFIER and _is_syntax(name):
+            continue
+        if name in listed.scalar or name in listed.tables:
+            names.add(name)
+        else:
+            unexplained.append(word)
+    problems = [_unknown(w.text, listed) for w in _uncalled(unexplained, statement, nodes)]
+    for node in nodes:
+        problems.extend(_check_node(node, statement, listed))
+    if scoped:
+        problems.extend(_introspects(n) for n in sorted(names & listed.introspection))
+    return tuple(sorted(names)), problems
+
+
+def _name(word: Token, dialect: str) -> str:
+    # In PostgreSQL "Lower" is another function than lower.
+    exact = word.token_type == TokenType.IDENTIFIER and dialect == "postgres"
+    return word.text if exact else word.text.lower()
+
+
+def _is_syntax(name: str) -> bool:
+    return name in _SYNTAX or not (name[:1].isalpha() or name[:1] == "_") or " " in name
+
+
+def _uncalled(
+    unexplained: Sequence[Token], statement: Statement, nodes: Sequence[exp.Expr]
+) -> Iterator[Token]:
+    """Yields the words that are neither a type with a size nor an alias with a list of columns."""
+    if not unexplained:
+        return
+    called = {start for node in nodes if (start := _start(node)) is not None}
+    listing = _listing(statement.tree)
+    for word in unexplained:
+        typed = word.token_type in parser.Parser.TYPE_TOKENS and word.start not in called
+        if not typed and word.start not in listing:
+            yield word
+
+
+def _listing(tree: exp.Expr) -> set[int]:
+    """Returns where the names stand that a bracketed list of columns follows."""
+    starts: set[int] = set()
+    for node in tree.find_all(exp.TableAlias, exp.Schema):
+        name = node.this.this if isinstance(node.this, exp.Table) else node.this
+        has_list = node.args.get("columns") or isinstance(node, exp.Schema)
+        if isinstance(name, exp.Identifier) and has_list and (start := _start(name)) is not None:
+            starts.add(start)
+    return starts
+
+
+def is_named(node: exp.Expr) -> bool:
+    """True when a call was made by a word of the text, false when the parser made it of syntax."""
+    return bool(node._meta)  # noqa: SLF001 - `meta` would create a dictionary on every node
+
+
+def _start(node: exp.Expr) -> int | None:
+    position = node._meta  # noqa: SLF001 - `meta` would create a dictionary on every node
+    start = position.get("start") if position else None
+    return start if isinstance(start, int) else None
+
+
+def _check_node(node: exp.Expr, statement: Statement, listed: FunctionList) -> Iterator[Refusal]:
+    word = _word_of(node, statement)
+    if word is None:
+        if type(node) not in SYNTAX_CALLS:
+            yield _unknown_node(node)
+        return
+    parent = node.parent
+    after_from = isinstance(parent, exp.Table | exp.Lateral) and node.arg_key == "this"
+    known = listed.tables if after_from else listed.scalar
+    if word not in known:
+        yield _unknown(word, listed)
+    if not _schema_is_known(node, statement.dialect):
+        yield Refusal(
+            rule="function.unknown",
+            reason=f"The function {word} is called in a schema the guard does not know.",
+            part=word,
+            alternative=f"Call {word} without a schema.",
+            fixable=True,
+        )
+
+
+def _word_of(node: exp.Expr, statement: Statement) -> str | None:
+    start = _start(node)
+    if start is None:
+        return node.name.lower() if isinstance(node, exp.Anonymous) else None
+    word = next((w for w in statement.calls if w.start == start), None)
+    return node.name.lower() if word is None else _name(word, statement.dialect)
+
+
+def _schema_is_known(node: exp.Expr, dialect: str) -> bool:
+    parent = node.parent
+    if isinstance(parent, exp.Table) and node.arg_key == "this":
+        schema, catalog = parent.args.get("db"), parent.args.get("catalog")
+        return schema is None or (catalog is None and _is_schema(schema, dialect))
+    if not isinstance(parent, exp.Dot) or node.arg_key != "expression":
+        return True
+    if dialect == "duckdb":
+        # `x.lower()` is `lower(x)`; a name before the dot may be a column as well as a schema.
+        return True
+    return _is_schema(parent.this, dialect)
+
+
+def _is_schema(node: exp.Expr, dialect: str) -> bool:
+    return isinstance(node, exp.Identifier) and node.name in _SCHEMAS.get(dialect, ())
+
+
+def _unknown(name: str, listed: FunctionList) -> Refusal:
+    why = listed.refusals.get(name.lower())
+    reason = f"The function {name} is not on the list of functions known to have no effect"
+    return Refusal(
+        rule="function.refused" if why else "function.unknown",
+        reason=f"{reason}: {why[0].lower()}{why[1:]}" if why else f"{reason} here.",
+        part=name,
+        fixable=why is None,
+    )
+
+
+def _unknown_node(node: exp.Expr) -> Refusal:
+    return Refusal(
+        rule="node.unknown",
+        reason="The statement holds syntax the guard does not know, so it is refused.",
+        part=type(node).__name__,
+    )
+
+
+def _introspects(name: str) -> Refusal:
+    return Refusal(
+        rule="function.introspects",
+        reason=f"The function {name} describes the database beyond the tables you can read.",
+        part=name,
+        alternative="Use the list of tables and columns of this source.",
+    )

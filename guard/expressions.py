@@ -1,0 +1,439 @@
+"""What an expression reads: every column in it, resolved, with the clause it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sqlglot import exp
+
+from guard.access import Clause, ColumnUse
+from guard.catalog import Table
+from guard.errors import Refusal
+from guard.names import fold
+from guard.scopes import (
+    EMPTY,
+    NOTHING,
+    Base,
+    Outputs,
+    Scope,
+    Value,
+    pseudo_column,
+    union,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where an expression stands: the names it sees, the clause, and its lambda parameters.
+
+    `by_alias` is true where the outputs of the query may be named (GROUP BY, HAVING, ORDER BY and
+    more); `lookup` where a bare comparison with a constant is a look-up.
+    """
+
+    scope: Scope
+    clause: Clause
+    by_alias: bool = False
+    lookup: bool = False
+    parameters: frozenset[str] = frozenset()
+
+
+class Queries(Protocol):
+    """Resolves the queries that stand inside expressions."""
+
+    def query(self, node: exp.Expr, parent: Scope | None, clause: Clause) -> Outputs:
+        """Returns the outputs of a query whose outputs are used in `clause`."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """What was found so far: uses of columns, problems, and the nodes that were looked at."""
+
+    dialect: str
+    uses: dict[ColumnUse, None] = field(default_factory=dict)
+    problems: list[Refusal] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+    def use(self, bases: frozenset[Base], clause: Clause, *, lookup: bool = False) -> None:
+        """Notes that base columns are used in a clause."""
+        for table, column in sorted(bases):
+            use = ColumnUse(table=table, column=column, clause=clause, lookup=lookup)
+            self.uses[use] = None
+
+    def problem(self, rule: str, reason: str, part: str, *, alternative: str | None = None) -> None:
+        """Notes why the statement cannot be resolved; another spelling might be."""
+        refusal = Refusal(
+            rule=rule, reason=reason, part=part, alternative=alternative, fixable=True
+        )
+        if refusal not in self.problems:
+            self.problems.append(refusal)
+
+
+# Inside these an expression is no longer part of the value but filters, ranks or groups it.
+_CLAUSES: dict[type[exp.Expr], Clause] = {
+    exp.Where: "where",
+    exp.Distinct: "distinct",
+    exp.Limit: "other",
+    exp.Offset: "other",
+    exp.Fetch: "other",
+    exp.WindowSpec: "other",
+}
+
+# Holds names and constants only, no expression that could read a column.
+_INERT = (
+    exp.Literal,
+    exp.Null,
+    exp.Boolean,
+    exp.Var,
+    exp.DataType,
+    exp.ObjectIdentifier,
+    exp.PseudoType,
+    exp.TableAlias,
+    exp.Placeholder,
+    exp.Parameter,
+    exp.SessionParameter,
+    exp.IndexTableHint,
+)
+
+
+@dataclass(kw_only=True)
+class Expressions:
+    """Reads expressions for `guard.resolve`, which owns the queries."""
+
+    ledger: Ledger
+    queries: Queries
+
+    def __post_init__(self) -> None:
+        self._special: dict[type[exp.Expr], Callable[[exp.Expr, Place], Value]] = {
+            exp.Alias: self._only_this,
+            exp.Aliases: self._only_this,
+            exp.Anonymous: self._call,
+            exp.Column: self._column,
+            exp.ColumnDef: self._definition,
+            exp.Columns: self._columns,
+            exp.Comprehension: self._comprehension,
+            exp.Count: self._count,
+            exp.Dot: self._dot,
+            exp.Exists: self._exists,
+            exp.HavingMax: self._ranked,
+            exp.Identifier: self._identifier,
+            exp.JSONColumnDef: self._definition,
+            exp.Kwarg: self._kwarg,
+            exp.Lambda: self._lambda,
+            exp.Order: self._ordering,
+            exp.PositionalColumn: self._positional,
+            exp.PropertyEQ: self._pair,
+            exp.Star: self._star,
+            exp.TableColumn: self._whole_row,
+            exp.Unnest: self._unnest,
+            exp.Window: self._window,
+        }
+
+    def value(self, node: exp.Expr | None, place: Place) -> Value:
+        """Returns what `node` is made of, and notes every column it uses."""
+        if node is None or isinstance(node, _INERT):
+            return EMPTY
+        special = self._special.get(type(node))
+        if special is not None:
+            return special(node, place)
+        if isinstance(node, exp.Query):
+            return self._subquery(node, place)
+        clause = _CLAUSES.get(type(node))
+        if clause is not None:
+            place = replace(place, clause=clause, lookup=False)
+        return self._children(node, place)
+
+    def condition(self, node: exp.Expr | None, place: Place) -> None:
+        """Notes the columns of a filter or join condition, telling look-ups apart."""
+        if isinstance(node, exp.And | exp.Or | exp.Paren):
+            for child in node.iter_expressions():
+                self.condition(child, place)
+        else:
+            self.value(node, replace(place, lookup=_is_lookup(node)))
+
+    def _children(self, node: exp.Expr, place: Place) -> Value:
+        if not isinstance(node, _COMPARISONS):
+            place = _not_a_lookup(place)
+        return _mixed(self.value(child, place) for child in node.iter_expressions())
+
+    def _subquery(self, node: exp.Expr, place: Place) -> Value:
+        return Value(bases=self.queries.query(node, place.scope, place.clause).bases)
+
+    def _exists(self, node: exp.Expr, place: Place) -> Value:
+        if isinstance(node.this, exp.Query):
+            # What an EXISTS query selects is never looked at.
+            self.queries.query(node.this, place.scope, "output")
+            return EMPTY
+        return self._children(node, place)
+
+    def _ordering(self, node: exp.Expr, place: Place) -> Value:
+        """`array_agg(this ORDER BY expressions)` and the ORDER BY of a window."""
+        inner = replace(_not_a_lookup(place), clause="order")
+        ranked = [self.value(item, inner) for item in node.expressions]
+        return _mixed([self.value(node.args.get("this"), place), *ranked])
+
+    def _window(self, node: exp.Expr, place: Place) -> Value:
+        place = _not_a_lookup(place)
+        # In a WINDOW clause `this` is the name of the window.
+        named = isinstance(node.this, exp.Identifier)
+        this = EMPTY if named else self.value(node.this, place)
+        grouped = replace(place, clause="group")
+        parts = [self.value(p, grouped) for p in node.args.get("partition_by") or ()]
+        rest = [self.value(node.args.get(key), place) for key in ("order", "spec")]
+        return _mixed([this, *parts, *rest])
+
+    def _ranked(self, node: exp.Expr, place: Place) -> Value:
+        """`any_value(this HAVING MAX expression)`."""
+        place = _not_a_lookup(place)
+        other = self.value(node.expression, replace(place, clause="order"))
+        return _mixed([self.value(node.this, place), other])
+
+    def _count(self, node: exp.Expr, place: Place) -> Value:
+        if isinstance(node.this, exp.Star):
+            self.ledger.seen.add(id(node.this))
+        rest = [c for c in node.iter_expressions() if not isinstance(c, exp.Star)]
+        return _mixed(self.value(c, _not_a_lookup(place)) for c in rest)
+
+    def _star(self, node: exp.Expr, place: Place) -> Value:
+        """A star inside an expression: every column in reach of it, whatever it leaves out."""
+        self.ledger.seen.add(id(node))
+        for child in node.find_all(exp.Column):
+            self.ledger.seen.add(id(child))
+        bases = place.scope.everything().bases
+        self.ledger.use(bases, place.clause)
+        replaced = [self.value(c, place) for c in node.args.get("replace") or ()]
+        return Value(bases=bases.union(*(v.bases for v in replaced)))
+
+    def _columns(self, node: exp.Expr, place: Place) -> Value:
+        star = self._star(node.this, place) if isinstance(node.this, exp.Star) else None
+        if star is None:
+            self.value(node.this, place)
+            star = Value(bases=place.scope.everything().bases)
+            self.ledger.use(star.bases, place.clause)
+        return star
+
+    def _lambda(self, node: exp.Expr, place: Place) -> Value:
+        names = frozenset(p.name.casefold() for p in node.expressions)
+        inner = replace(_not_a_lookup(place), parameters=place.parameters | names)
+        return Value(bases=self.value(node.this, inner).bases)
+
+    def _comprehension(self, node: exp.Expr, place: Place) -> Value:
+        place = _not_a_lookup(place)
+        iterated = self.value(node.args.get("iterator"), place)
+        names = {
+            p.name.casefold()
+            for key in ("expression", "position")
+            if (p := node.args.get(key)) is not None
+        }
+        inner = replace(place, parameters=place.parameters | names)
+        return _mixed(
+            [iterated, self.value(node.this, inner), self.value(node.args.get("condition"), inner)]
+        )
+
+    def _pair(self, node: exp.Expr, place: Place) -> Value:
+        """`name := value`. A key that is also a column counts as one: in a MAP it is."""
+        place = _not_a_lookup(place)
+        key: exp.Expr = node.this
+        value = self.value(node.expression, place)
+        if isinstance(key, exp.Identifier):
+            return value
+        if isinstance(key, exp.Column) and not place.scope.columns(key.name):
+            self.ledger.seen.add(id(key))
+            return value
+        return _mixed([self.value(key, place), value])
+
+    def _dot(self, node: exp.Expr, place: Place) -> Value:
+        place = _not_a_lookup(place)
+        inner = node.this.unnest()
+        if (
+            isinstance(inner, exp.Column)
+            and not inner.table
+            and not place.scope.columns(inner.name)
+        ):
+            relation = place.scope.relation(fold(inner.this, self.ledger.dialect))
+            if relation is not None and isinstance(node.expression, exp.Identifier):
+                self.ledger.seen.add(id(inner))
+                name = node.expression.name
+                return self._found(relation.outputs.named(name), name, place)
+        if isinstance(node.expression, exp.Identifier):
+            if self.ledger.dialect == "postgres":
+                # `(value).name` calls a function of that name where the type has no such field.
+                self._unknown(node.expression.name)
+            return self.value(node.this, place)
+        return self._children(node, place)
+
+    def _whole_row(self, node: exp.Expr, place: Place) -> Value:
+        relation = place.scope.relation(fold(node.this, self.ledger.dialect))
+        if relation is None:
+            self._unknown(node.name)
+            return EMPTY
+        self.ledger.use(relation.outputs.bases, place.clause)
+        return Value(bases=relation.outputs.bases)
+
+    def _identifier(self, node: exp.Expr, place: Place) -> Value:
+        if node.name.casefold() not in place.parameters:
+            self._unknown(node.name)
+        return EMPTY
+
+    def _only_this(self, node: exp.Expr, place: Place) -> Value:
+        return self.value(node.this, place)
+
+    def _definition(self, node: exp.Expr, place: Place) -> Value:
+        """A column of JSON_TABLE or XMLTABLE: its name is new, its default may read others."""
+        rest = [c for c in node.iter_expressions() if c is not node.this]
+        return _mixed(self.value(c, _not_a_lookup(place)) for c in rest)
+
+    def _unnest(self, node: exp.Expr, place: Place) -> Value:
+        return _mixed(self.value(c, _not_a_lookup(place)) for c in node.expressions)
+
+    def _kwarg(self, node: exp.Expr, place: Place) -> Value:
+        return self.value(node.expression, _not_a_lookup(place))
+
+    def _call(self, node: exp.Expr, place: Place) -> Value:
+        arguments = node.expressions
+        if self.ledger.dialect == "mysql" and node.name.lower() == "values":
+            # The value an INSERT would have written; its column is a name, not a read.
+            for column in node.find_all(exp.Column):
+                self.ledger.seen.add(id(column))
+            return EMPTY
+        return _mixed(self.value(a, _not_a_lookup(place)) for a in arguments)
+
+    def _positional(self, node: exp.Expr, place: Place) -> Value:
+        bases = place.scope.everything().bases
+        self.ledger.use(bases, place.clause)
+        return Value(bases=bases)
+
+    def _column(self, node: exp.Expr, place: Place) -> Value:
+        column = node if isinstance(node, exp.Column) else exp.Column(this=node)
+        self.ledger.seen.add(id(node))
+        if isinstance(column.this, exp.Star):
+            return self._qualified_star(column, place)
+        parts = [column.args[k] for k in ("catalog", "db", "table", "this") if column.args.get(k)]
+        if len(parts) == 1:
+            return self._bare(column, place)
+        return self._found(self._path(parts, place), ".".join(p.name for p in parts), place)
+
+    def _qualified_star(self, column: exp.Column, place: Place) -> Value:
+        self.ledger.seen.add(id(column.this))
+        relation = place.scope.relation(fold(column.args["table"], self.ledger.dialect))
+        bases = relation.outputs.bases if relation is not None else NOTHING
+        if relation is None:
+            self._unknown(column.table)
+        self.ledger.use(bases, place.clause)
+        return Value(bases=bases)
+
+    def _bare(self, column: exp.Column, place: Place) -> Value:
+        name = column.name
+        if name.casefold() in place.parameters:
+            return EMPTY
+        folded = fold(column.this, self.ledger.dialect)
+        vague: list[Value] = []
+        for depth, scope in enumerate(place.scope.chain()):
+            found = scope.columns(name)
+            if len(found) > 1 and name.casefold() not in scope.merged:
+                self._ambiguous(name)
+            if depth == 0 and (place.by_alias or not found):
+                found = [*found, *scope.aliases(name)]
+            found = found or self._pseudo(scope, name)
+            if found:
+                return self._found([*found, *vague], name, place)
+            vague.extend(scope.vaguely(name, folded))
+        return self._found(vague, name, place)
+
+    def _pseudo(self, scope: Scope, name: str) -> list[Value]:
+        values = (pseudo_column(r, name, self.ledger.dialect) for r in scope.relations)
+        return [v for v in values if v is not None]
+
+    def _ambiguous(self, name: str) -> None:
+        self.ledger.problem(
+            "column.ambiguous",
+            f"More than one table of the statement has a column {name}.",
+            name,
+            alternative=f"Write the table before it, as in table.{name}.",
+        )
+
+    def _path(self, parts: list[exp.Expr], place: Place) -> list[Value]:
+        """Returns what `a.b` or `a.b.c` may mean: schema, table, column, fields of a column."""
+        dialect = self.ledger.dialect
+        found: list[Value] = []
+        for at in range(len(parts) - 1):
+            relation = place.scope.relation(fold(parts[at], dialect))
+            if relation is None:
+                continue
+            schema_is_right = at == 0 or _has_schema(relation.base, parts[at - 1].name)
+            if not schema_is_right or (dialect == "postgres" and at + 2 < len(parts)):
+                continue
+            name = parts[at + 1].name
+            found.extend(relation.outputs.named(name))
+            pseudo = pseudo_column(relation, name, dialect)
+            if not found and pseudo is not None:
+                found.append(pseudo)
+        if found or dialect == "postgres":
+            return found
+        for scope in place.scope.chain():
+            fields = scope.columns(parts[0].name)
+            if fields:
+                return [Value(bases=v.bases) for v in fields]
+        return []
+
+    def _found(self, values: list[Value], name: str, place: Place) -> Value:
+        if not values:
+            self._unknown(name)
+            return EMPTY
+        value = union(values)
+        lookup = place.lookup and value.direct is not None
+        self.ledger.use(value.bases, place.clause, lookup=lookup)
+        return value
+
+    def _unknown(self, name: str) -> None:
+        self.ledger.problem(
+            "column.unknown",
+            f"There is no column {name} in the tables of the statement.",
+            name,
+            alternative="Look up the columns of the table.",
+        )
+
+
+_COMPARISONS = (exp.EQ, exp.In)
+
+
+def _is_lookup(node: exp.Expr | None) -> bool:
+    """True for `column = constant`, `constant = column` and `column IN (constants)`."""
+    if isinstance(node, exp.EQ):
+        left, right = node.this, node.expression
+        return (_is_column(left) and _is_constant(right)) or (
+            _is_column(right) and _is_constant(left)
+        )
+    if isinstance(node, exp.In):
+        others = [node.args.get(k) for k in ("query", "unnest", "field")]
+        return (
+            _is_column(node.this) and not any(others) and all(map(_is_constant, node.expressions))
+        )
+    return False
+
+
+def _is_column(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
+
+
+def _is_constant(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Neg | exp.Cast | exp.Paren):
+        return _is_constant(node.this)
+    return isinstance(node, exp.Literal | exp.Null | exp.Boolean)
+
+
+def _not_a_lookup(place: Place) -> Place:
+    return replace(place, lookup=False) if place.lookup else place
+
+
+def _mixed(values: Iterable[Value]) -> Value:
+    return Value(bases=NOTHING.union(*(v.bases for v in values)))
+
+
+def _has_schema(table: Table | None, schema: str) -> bool:
+    if table is None:
+        return False
+    wanted = schema.casefold()
+    return wanted == (table.schema or wanted).casefold()

@@ -1,0 +1,230 @@
+"""What INSERT, UPDATE, DELETE and MERGE read and which tables they change.
+
+Assigned columns are names, not reads; every expression and condition is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from guard.catalog import Table
+from guard.expressions import Place
+from guard.names import fold
+from guard.scopes import EMPTY, Output, Outputs, Relation, Scope, table_outputs
+
+if TYPE_CHECKING:
+    from guard.resolve import Resolver
+
+
+def resolve_change(tree: exp.Expr, reads: Resolver) -> None:
+    """Resolves one change; any other statement has no names to resolve."""
+    if not isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+        return
+    scope = Scope()
+    reads.register(tree, None)
+    if isinstance(tree, exp.Insert):
+        _insert(tree, scope, reads)
+    elif isinstance(tree, exp.Update):
+        _update(tree, scope, reads)
+    elif isinstance(tree, exp.Delete):
+        _delete(tree, scope, reads)
+    else:
+        _merge(tree, scope, reads)
+    returning = tree.args.get("returning")
+    if returning is not None:
+        reads.outputs(returning.expressions, Place(scope=scope, clause="output"))
+    reads.tail(tree, scope, Outputs())
+    reads.finish(tree)
+
+
+def _target(node: exp.Expr | None, scope: Scope, reads: Resolver) -> Table | None:
+    """Adds the table a change writes to the scope."""
+    if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
+        reads.ledger.problem(
+            "table.unknown", "The guard cannot tell which table is changed.", "the target"
+        )
+        return None
+    table = reads.base_table(node)
+    if table is None:
+        return None
+    _writes(table, reads)
+    alias = node.args.get("alias")
+    named = alias.this if alias is not None and alias.this is not None else node.this
+    relation = Relation(name=fold(named, reads.dialect), outputs=table_outputs(table), base=table)
+    scope.relations.append(relation)
+    return table
+
+
+def _writes(table: Table, reads: Resolver) -> None:
+    reads.writes[table.name] = None
+    if table.kind == "view":
+        reads.ledger.problem(
+            "write.view",
+            f"{table.name} is a view; a change must name the table itself.",
+            table.name,
+            alternative="Change the table the view reads.",
+        )
+
+
+def _insert(tree: exp.Insert, scope: Scope, reads: Resolver) -> None:
+    target, listed = tree.this, []
+    if isinstance(target, exp.Schema):
+        target, listed = target.this, target.expressions
+    table = _target(target, scope, reads)
+    for column in listed:
+        _assigned(column, table, reads)
+    source = tree.args.get("expression")
+    if source is not None:
+        reads.query(source, None, "output")
+    conflict = tree.args.get("conflict")
+    if conflict is not None:
+        _conflict(conflict, table, scope, reads)
+
+
+def _conflict(node: exp.Expr, table: Table | None, scope: Scope, reads: Resolver) -> None:
+    """ON CONFLICT and ON DUPLICATE KEY; `excluded` is the row that was to be inserted."""
+    for key in node.args.get("conflict_keys") or ():
+        for column in key.find_all(exp.Column):
+            _assigned(column, table, reads)
+    if table is not None:
+        proposed = tuple(Output(name=c.name, value=EMPTY) for c in table.columns)
+        excluded = Relation(name="excluded", outputs=Outputs(columns=proposed))
+        # A bare name is the target's column, so the proposed row stands behind it.
+        scope = Scope(parent=Scope(relations=[excluded]), relations=scope.relations)
+    _assignments(node.expressions, table, scope, reads)
+    for key in ("where", "index_predicate"):
+        reads.filter(node.args.get(key), Place(scope=scope, clause="where"))
+
+
+def _update(tree: exp.Update, scope: Scope, reads: Resolver) -> None:
+    table = _target(tree.this, scope, reads)
+    _beside(tree.this, scope, reads)
+    from_ = tree.args.get("from_")
+    if from_ is not None:
+        reads.source(from_.this, scope)
+    others = [r for r in scope.relations[1:] if r.base is not None]
+    _assignments(tree.expressions, table, scope, reads, others)
+    reads.filter(tree.args.get("where"), Place(scope=scope, clause="where"))
+
+
+def _beside(node: exp.Expr | None, scope: Scope, reads: Resolver) -> None:
+    """Adds the tables joined to the target, as MySQL allows."""
+    if node is None:
+        return
+    for join in node.args.get("joins") or ():
+        reads.source(join.this, scope)
+        on = join.args.get("on")
+        if on is not None:
+            reads.expressions.condition(on, Place(scope=scope, clause="join"))
+        for name in join.args.get("using") or ():
+            for relation in scope.relations:
+                for value in relation.outputs.exactly(name.name):
+                    reads.ledger.use(value.bases, "join")
+
+
+def _assignments(
+    pairs: Iterable[exp.Expr],
+    table: Table | None,
+    scope: Scope,
+    reads: Resolver,
+    others: Iterable[Relation] = (),
+) -> None:
+    place = Place(scope=scope, clause="output")
+    for pair in pairs:
+        if not isinstance(pair, exp.EQ):
+            reads.expressions.value(pair, place)
+            continue
+        assigned = pair.this.expressions if isinstance(pair.this, exp.Tuple) else [pair.this]
+        for column in assigned:
+            _assigned(column, table, reads, others)
+        if _is_default(pair.expression):
+            reads.ledger.seen.add(id(pair.expression))
+        else:
+            reads.expressions.value(pair.expression, place)
+
+
+def _is_default(node: exp.Expr) -> bool:
+    if not isinstance(node, exp.Column) or node.table:
+        return False
+    return node.name.upper() == "DEFAULT" and not node.this.args.get("quoted")
+
+
+def _assigned(
+    node: exp.Expr, table: Table | None, reads: Resolver, others: Iterable[Relation] = ()
+) -> None:
+    """Checks that an assigned column exists; in MySQL it may be one of a joined table."""
+    while isinstance(node, exp.Ordered | exp.Paren | exp.Bracket | exp.Dot):
+        node = node.this
+    reads.ledger.seen.add(id(node))
+    if table is None:
+        return
+    qualifier = node.args.get("table") if isinstance(node, exp.Column) else None
+    if qualifier is not None:
+        joined = [r for r in others if r.name == fold(qualifier, reads.dialect)]
+    elif table.column(node.name) is None:
+        joined = [r for r in others if r.outputs.exactly(node.name)]
+    else:
+        joined = []
+    for relation in joined:
+        if relation.base is not None:
+            table = relation.base
+            _writes(table, reads)
+    if table.column(node.name) is None:
+        reads.unknown_column(node.name)
+
+
+def _delete(tree: exp.Delete, scope: Scope, reads: Resolver) -> None:
+    named = tree.args.get("tables") or ()
+    if named:
+        # MySQL: DELETE a FROM t AS a JOIN u; only the named ones are changed.
+        reads.source(tree.this, scope)
+        for item in named:
+            _named_target(item, scope, reads)
+    else:
+        _target(tree.this, scope, reads)
+        _beside(tree.this, scope, reads)
+    for item in tree.args.get("using") or ():
+        reads.source(item, scope)
+    reads.filter(tree.args.get("where"), Place(scope=scope, clause="where"))
+
+
+def _named_target(item: exp.Expr, scope: Scope, reads: Resolver) -> None:
+    relation = None
+    if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
+        relation = scope.relation(fold(item.this, reads.dialect))
+    if relation is None or relation.base is None:
+        reads.ledger.problem(
+            "table.unknown", "The guard cannot tell which table is changed.", item.name
+        )
+    else:
+        _writes(relation.base, reads)
+
+
+def _merge(tree: exp.Merge, scope: Scope, reads: Resolver) -> None:
+    table = _target(tree.this, scope, reads)
+    reads.source(tree.args["using"], scope)
+    if tree.args.get("on") is not None:
+        reads.expressions.condition(tree.args["on"], Place(scope=scope, clause="join"))
+    for name in tree.args.get("using_cond") or ():
+        for relation in scope.relations:
+            for value in relation.outputs.exactly(name.name):
+                reads.ledger.use(value.bases, "join")
+    for when in tree.args["whens"].expressions:
+        condition = when.args.get("condition")
+        if condition is not None:
+            reads.expressions.condition(condition, Place(scope=scope, clause="where"))
+        _merged(when.args.get("then"), table, scope, reads)
+
+
+def _merged(then: exp.Expr | None, table: Table | None, scope: Scope, reads: Resolver) -> None:
+    if isinstance(then, exp.Update):
+        _assignments(then.expressions, table, scope, reads)
+    elif isinstance(then, exp.Insert):
+        listed = then.this
+        if isinstance(listed, exp.Tuple | exp.Schema):
+            for column in listed.expressions:
+                _assigned(column, table, reads)
+        reads.expressions.value(then.args.get("expression"), Place(scope=scope, clause="output"))
