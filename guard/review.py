@@ -93,7 +93,8 @@ class Review:
             turn=caller.request if proposal.call_id else None,
             call_id=proposal.call_id,
         )
-        return self._previews.request(new, Change(source=new.source, sql=text), caller)
+        change = Change(source=new.source, sql=text, targets=proposal.judgement.access.writes)
+        return self._previews.request(new, change, caller)
 
     def undo(self, change: int, caller: Caller, reason: str) -> Proposed:
         """Returns a new request that takes an executed one back, through the same review.
@@ -293,7 +294,7 @@ class Review:
         if kept is None or stored.fingerprint is None or yes < stored.approvers_needed:
             raise Illegal(f"Request #{stored.id} has not been approved by enough people.")
         try:
-            self._still_allowed(stored)
+            targets = self._still_allowed(stored)
         except Refused as refused:
             self._trail.refused(caller, stored, refused.refusal.rule, refused.refusal.reason)
             raise
@@ -304,17 +305,24 @@ class Review:
             source=stored.source,
             statement_sha=stored.statement_sha,
             fingerprint=stored.fingerprint,
-            change=Change(source=stored.source, sql=sql, undo_image=image, decided=decided),
+            change=Change(
+                source=stored.source,
+                sql=sql,
+                undo_image=image,
+                targets=targets,
+                decided=decided,
+            ),
         )
 
-    def _still_allowed(self, stored: StoredChange) -> None:
+    def _still_allowed(self, stored: StoredChange) -> tuple[str, ...]:
+        """Returns the tables the statement writes, none for an undo."""
         author = self._look_up(stored.author)
         if author is None:
             raise refuse("person.disabled", "The author's account may not act any more.")
         caller = Caller(principal=author, channel="console")
         if stored.undo_of is not None:
             self._may_propose(stored, caller)
-            return
+            return ()
         scope = scope_in(self._policy, caller, stored.source)
         catalog = self._sources.get(stored.source).catalog()
         judged = judge(stored.statement, self._policy, scope, caller, catalog)
@@ -322,6 +330,7 @@ class Review:
             raise refuse(
                 "apply.not_allowed", "The policy does not let the author propose this any more."
             )
+        return judged.access.writes
 
     def _may_propose(self, stored: StoredChange, caller: Caller) -> None:
         """An undo needs the right to read every table of the change and to propose changes."""

@@ -103,12 +103,14 @@ class ChangeCaps:
 class Change:
     """What is to be run as the write role: a statement, or an undo image of an earlier change.
 
+    `targets` are the tables the statement writes, as the guard found them; triggers may reach more.
     `decided` maps tables to the columns left out of the comparison, as the preview found them.
     """
 
     source: str
     sql: str | None
     undo_image: bytes | None = None
+    targets: tuple[str, ...] = ()
     decided: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 

@@ -44,6 +44,24 @@ _REFUSALS: Mapping[FaultCode, _Refusal] = {
         reason="The engine does not support a part of this statement.",
         alternative="Write it more simply.",
     ),
+    "constraint": _Refusal(
+        reason="A rule of the table refuses this change (a key, a reference, NOT NULL or CHECK).",
+        alternative="Look at the rows it would break, and change the statement.",
+    ),
+    "too_many_rows": _Refusal(
+        reason="This would touch more rows than one change may (approvals.max_rows).",
+        alternative="Split it into smaller changes.",
+    ),
+    "not_exact": _Refusal(
+        reason="It changes something that cannot be shown row by row, so it cannot be approved.",
+        alternative="Change the rows of ordinary tables directly.",
+        fixable=False,
+    ),
+    "changed_since": _Refusal(
+        reason="Rows have changed since, so this cannot be taken back as it was.",
+        alternative="Propose a new change for the rows as they are now.",
+        fixable=False,
+    ),
     "value_too_large": _Refusal(
         reason="A single value grew larger than the engine allows.",
         alternative="Shorten texts and lists before joining them together.",

@@ -23,12 +23,18 @@ FaultCode = Literal[
     "not_a_database",
     "newer_format",
     "damaged",
+    "constraint",
+    "too_many_rows",
+    "not_exact",
+    "changed_since",
     "engine",
 ]
 """The closed set of outcomes other than rows.
 
 `meaning` is a name, type or grouping the engine cannot make sense of; `unfinished` a write that was
-cut off and waits to be rolled back; `engine` whatever the others do not name.
+cut off and waits to be rolled back; `constraint` a write that a rule of the table refuses;
+`not_exact` one whose rows cannot all be seen; `changed_since` rows that are no longer as a change
+left them; `engine` whatever the others do not name.
 """
 
 

@@ -20,7 +20,7 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Touched:
-    """The net change of one row: `before` is None for an inserted one, `after` for a deleted one."""
+    """The net change of one row: no `before` for an inserted one, no `after` for a deleted one."""
 
     before: Row | None
     after: Row | None

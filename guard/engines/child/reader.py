@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guard.engines.child.faults import Fault
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One read. `readable` maps tables to columns, both in lower case."""
+    """One read. `readable` maps tables to columns, both folded (`names.fold`)."""
 
     sql: str
     readable: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -24,7 +24,19 @@ class Request:
     timeout_ms: int
 
 
-class Reader(Protocol):
+class Role(Protocol):
+    """One source, opened as the read role or as the write role."""
+
+    def interrupt(self) -> None:
+        """Asks the running statement to stop. Called from another thread; must not wait."""
+        ...
+
+    def release(self) -> None:
+        """Lets go of the source's file; the next statement opens it again."""
+        ...
+
+
+class Reader(Role, Protocol):
     """One source, opened for reading only."""
 
     def run(self, request: Request, stop: Stop) -> tuple[pa.Table, bool]:
@@ -35,13 +47,9 @@ class Reader(Protocol):
         """Returns the catalog as plain JSON values. Raises `Fault`."""
         ...
 
-    def interrupt(self) -> None:
-        """Asks the running statement to stop. Called from another thread; must not wait."""
-        ...
 
-    def release(self) -> None:
-        """Lets go of the source's file; the next statement opens it again."""
-        ...
+Answer = tuple[dict[str, object], memoryview]
+"""The fields of a reply's header and its payload."""
 
 
 class Stop:
@@ -79,3 +87,7 @@ class Stop:
     def asked(self) -> bool:
         """True when the running statement was asked to stop."""
         return 0 < self._running <= self._stopped
+
+
+Work = Callable[[Stop, Mapping[str, Any]], Answer]
+"""What answers one kind of request."""

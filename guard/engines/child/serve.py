@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
@@ -24,13 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 from guard.engines.child import wire
 from guard.engines.child.faults import Fault
+from guard.engines.child.names import fold
 from guard.engines.child.probes import BY_ENGINE
-from guard.engines.child.reader import Reader, Request, Stop
+from guard.engines.child.reader import Answer, Reader, Request, Role, Stop, Work
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_Answer = tuple[dict[str, object], memoryview]
 
 CONTROL = struct.Struct("!Q")
 """The number of the statement to stop."""
@@ -38,7 +38,10 @@ CONTROL = struct.Struct("!Q")
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
-    """What the parent sends first. Sizes in bytes; `idle_ms` 0 keeps the file open."""
+    """What the parent sends first. Sizes in bytes; `idle_ms` 0 keeps the file open.
+
+    `writes` opens the source as the write role, which serves other requests (`orders.py`).
+    """
 
     engine: str
     path: str
@@ -48,6 +51,7 @@ class Hello:
     memory: int
     threads: int
     idle_ms: int
+    writes: bool
 
 
 def serve(data_fd: int, control_fd: int) -> None:
@@ -58,16 +62,16 @@ def serve(data_fd: int, control_fd: int) -> None:
     sys.path.extend(hello.packages)
     sys.meta_path.insert(0, _WithoutPandas())
     try:
-        reader = _open(hello)
+        role, work = _open(hello)
     except Exception as error:  # the parent turns it into a sentence
         wire.send(sock, {"n": 0, "fault": "engine", "kind": type(error).__name__})
         return
-    stop = Stop(reader.interrupt)
+    stop = Stop(role.interrupt)
     threading.Thread(target=_listen, args=(control_fd, stop), daemon=True).start()
     wire.send(sock, {"n": 0})
     while True:
-        request = _next(sock, reader, hello.idle_ms)
-        if _answer(sock, reader, stop, request):
+        request = _next(sock, role, hello.idle_ms)
+        if _answer(sock, work, stop, request):
             return
 
 
@@ -104,7 +108,19 @@ def _limit(hello: Hello) -> None:
         resource.setrlimit(which, (wanted, wanted))
 
 
-def _open(hello: Hello) -> Reader:
+def _open(hello: Hello) -> tuple[Role, Mapping[str, Work]]:
+    if hello.writes:
+        from guard.engines.child import orders
+
+        role = orders.open_role(
+            hello.engine, Path(hello.path), memory=hello.memory, threads=hello.threads
+        )
+        return role, orders.work(role)
+    reader = _reader(hello)
+    return reader, {op: functools.partial(do, reader) for op, do in _READS.items()}
+
+
+def _reader(hello: Hello) -> Reader:
     if hello.engine == "sqlite":
         from guard.engines.child.sqlite_reader import SqliteReader
 
@@ -121,22 +137,24 @@ def _listen(control_fd: int, stop: Stop) -> None:
     os._exit(0)
 
 
-def _next(sock: socket.socket, reader: Reader, idle_ms: int) -> wire.FrameReader:
+def _next(sock: socket.socket, role: Role, idle_ms: int) -> wire.FrameReader:
     if idle_ms and not select.select([sock], [], [], idle_ms / 1000)[0]:
-        reader.release()
+        role.release()
     try:
         return wire.receive(sock, max_header=wire.MAX_REQUEST_BYTES, max_payload=0)
     except (wire.BrokenFrame, OSError):
         os._exit(0)
 
 
-def _answer(sock: socket.socket, reader: Reader, stop: Stop, frame: wire.FrameReader) -> bool:
+def _answer(
+    sock: socket.socket, work: Mapping[str, Work], stop: Stop, frame: wire.FrameReader
+) -> bool:
     """Answers one request; true when this process should not be used again."""
     fields = _header(frame)
     number: int = fields["n"]
     try:
         stop.begin(number)
-        header, payload = _WORK[fields["op"]](reader, stop, fields)
+        header, payload = work[fields["op"]](stop, fields)
     except Fault as fault:
         header, payload = {"fault": fault.code, "retire": fault.code == "engine"}, None
     except MemoryError:
@@ -149,10 +167,10 @@ def _answer(sock: socket.socket, reader: Reader, stop: Stop, frame: wire.FrameRe
     return bool(header.get("retire"))
 
 
-def _run(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> _Answer:
+def _run(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
     request = Request(
         sql=fields["sql"],
-        readable={t.lower(): frozenset(c.lower() for c in cs) for t, cs in fields["readable"]},
+        readable={fold(t): frozenset(map(fold, cs)) for t, cs in fields["readable"]},
         max_rows=fields["max_rows"],
         max_bytes=fields["max_bytes"],
         timeout_ms=fields["timeout_ms"],
@@ -174,7 +192,7 @@ def _stream(table: pa.Table) -> memoryview:
     return memoryview(sink.getvalue())
 
 
-def _probe(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> _Answer:
+def _probe(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
     attack = BY_ENGINE[fields["engine"]][fields["number"]]
     request = Request(
         sql=attack.sql.replace("{folder}", fields["folder"].replace("'", "''")),
@@ -186,11 +204,11 @@ def _probe(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> _Answer:
     return {}, memoryview(b"")
 
 
-def _reflect(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> _Answer:
+def _reflect(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
     return {}, memoryview(json.dumps(reader.reflect()).encode())
 
 
-_WORK: Mapping[str, Callable[[Reader, Stop, Mapping[str, Any]], _Answer]] = {
+_READS: Mapping[str, Callable[[Reader, Stop, Mapping[str, Any]], Answer]] = {
     "run": _run,
     "probe": _probe,
     "reflect": _reflect,

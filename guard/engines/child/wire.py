@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 _LENGTHS = struct.Struct("!IQ")
 
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
-"""A statement and every readable column of a wide source fit."""
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""A statement and every readable column of a wide source fit, and the image of a large change."""
 MAX_REPLY_HEADER_BYTES = 64 * 1024
 
 

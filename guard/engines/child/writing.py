@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from guard.engines.child import images
-from guard.engines.child.reader import Stop
+from guard.engines.child.reader import Role, Stop
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One change: a statement, or the image of an earlier change to be taken back."""
+    """One change: a statement on its `targets`, or the image of an earlier change to take back."""
 
     sql: str | None
     image: Mapping[str, Any] | None
+    targets: tuple[str, ...]
     max_rows: int
     timeout_ms: int
     lock_timeout_ms: int
@@ -37,7 +38,7 @@ class Capture:
     decided: Mapping[str, Sequence[str]] | None = None
 
 
-class WriteRole(Protocol):
+class WriteRole(Role, Protocol):
     """One source, opened for writing for the length of one order."""
 
     def preview(self, order: Order, stop: Stop) -> Capture:
@@ -58,10 +59,6 @@ class WriteRole(Protocol):
 
     def find(self, image: Mapping[str, Any]) -> str:
         """Returns whether the rows of an image are as `before` it, `after` it or `neither`."""
-        ...
-
-    def interrupt(self) -> None:
-        """Asks the running statement to stop. Called from another thread; must not wait."""
         ...
 
 
