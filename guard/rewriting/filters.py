@@ -6,7 +6,7 @@ table, and it needs all of them to say so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,7 +54,7 @@ def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
         raise _unreadable(name) from error
     where = tree.args.get("where")
     others = set(tree.args) - {"expressions", "from_", "where", "kind"}
-    if where is None or any(tree.args[k] for k in others):
+    if where is None or not isinstance(where.this, exp.Paren) or any(tree.args[k] for k in others):
         raise _unreadable(name)
     for read in list(reads(tree, catalog.dialect)):
         found = find_table(read, catalog)
@@ -64,7 +64,7 @@ def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
     return RowFilter(
         table=table.name,
         predicate=faithful(where, catalog.dialect).this,
-        reads=frozenset(_reads(where.this, table, catalog)),
+        reads=frozenset(_reads(where.this, catalog)),
     )
 
 
@@ -84,16 +84,36 @@ def _unreadable(table: str) -> Refused:
     )
 
 
-def _reads(predicate: exp.Expr, table: Table, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Yields what the predicate looks at. A bare name counts for every table it may belong to."""
-    tables = {table.name.casefold(): table.name}
-    for read in predicate.find_all(exp.Table):
-        found = find_table(read, catalog)
-        if found is not None:
-            tables[read.alias_or_name.casefold()] = found.name
+def _reads(predicate: exp.Expr, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Yields what the predicate of a filter's SELECT looks at.
+
+    A bare name belongs to the nearest tables that have it. The catalog does not hold columns hidden
+    from the person, so a name that no table has may belong to any of them.
+    """
     for column in predicate.find_all(exp.Column):
-        qualifier = column.table.casefold()
-        if qualifier in tables:
-            yield tables[qualifier], column.name
+        scopes = list(_scopes(column, catalog))
+        if column.table:
+            named = [
+                t for found in scopes for alias, t in found if alias == column.table.casefold()
+            ]
+            owners = named[:1]
         else:
-            yield from ((name, column.name) for name in set(tables.values()))
+            owners = next(filter(None, (_having(column.name, found) for found in scopes)), [])
+        for table in owners or [t for found in scopes for _, t in found]:
+            yield table.name, column.name
+
+
+def _scopes(column: exp.Expr, catalog: Catalog) -> Iterator[list[tuple[str, Table]]]:
+    """Yields the tables of every SELECT around a column, the nearest first, by alias."""
+    select = column.parent_select
+    while select is not None:
+        yield [
+            (table.alias_or_name.casefold(), found)
+            for table in select.find_all(exp.Table)
+            if table.parent_select is select and (found := find_table(table, catalog)) is not None
+        ]
+        select = select.parent_select
+
+
+def _having(name: str, tables: Iterable[tuple[str, Table]]) -> list[Table]:
+    return [table for _, table in tables if table.column(name) is not None]

@@ -19,18 +19,22 @@ def limited(tree: exp.Expression, rows: int, dialect: str) -> exp.Expression:
     own = tree.args.get("limit")
     if own is None:
         return _set(tree, rows)
-    count = own.args.get("count" if isinstance(own, exp.Fetch) else "expression")
     if _has_options(own):
         return _outside(tree, rows)
-    if count is None:
-        return tree
+    count = _count(own)
     if _is_all(count, dialect):
         return _set(tree, rows)
     if isinstance(count, exp.Literal) and count.name.isdecimal():
-        if int(count.name) > rows:
-            count.replace(exp.Literal.number(rows))
-        return tree
+        return _set(tree, min(rows, int(count.name)))
     return _outside(tree, rows)
+
+
+def _count(limit: exp.Expr) -> exp.Expr:
+    if isinstance(limit, exp.Fetch):
+        # FETCH FIRST ROW ONLY: without a number it is one.
+        return limit.args.get("count") or exp.Literal.number(1)
+    count: exp.Expr = limit.args["expression"]
+    return count
 
 
 def _without_brackets(tree: exp.Expression) -> exp.Expression:

@@ -1,0 +1,459 @@
+"""What a rewrite puts into a read, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sqlite3
+
+import duckdb
+import pytest
+from sqlglot import exp
+
+from guard.catalog import Catalog, Column, Table
+from guard.errors import Refused
+from guard.policy import Allow, Terms
+from guard.policyfile import Limits
+from guard.rewrite import GuardedQuery, rewrite
+from guard.schematext import read_schema
+from guard.statement import parse
+
+SCHEMA = """
+CREATE TABLE guests(id INTEGER, name TEXT, mail TEXT, city TEXT, tenant INTEGER);
+CREATE TABLE stays(id INTEGER, guest_id INTEGER, nights INTEGER, city TEXT);
+CREATE TABLE rooms(number INTEGER, city TEXT);
+CREATE VIEW oslo AS SELECT id AS k, mail FROM guests WHERE city = 'Oslo';
+CREATE VIEW everyone AS SELECT * FROM guests;
+CREATE VIEW everyone_again AS SELECT * FROM everyone;
+"""
+ROWS = """
+INSERT INTO guests VALUES (1,'Ann','a@x','Oslo',1),(2,'Bob','b@x','Rome',1),
+  (3,'Cid','c@x','Oslo',2),(4,'Dag','d@x','Bonn',2);
+INSERT INTO stays VALUES (10,1,2,'Rome'),(11,2,3,'Oslo'),(12,3,1,'Oslo'),(13,4,5,'Bonn'),
+  (14,99,1,'Rome');
+INSERT INTO rooms VALUES (100,'Oslo'),(101,'Rome');
+"""
+MINE = {"guests": "tenant = 1", "stays": "guest_id IN (SELECT id FROM guests WHERE tenant = 1)"}
+DIALECTS = ("sqlite", "duckdb")
+both = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+@functools.cache
+def catalog(dialect: str) -> Catalog:
+    return read_schema(SCHEMA, dialect=dialect).tagged({"guests.mail": "EMAIL_ADDRESS"})
+
+
+@functools.cache
+def database(dialect: str):
+    connection = sqlite3.connect(":memory:") if dialect == "sqlite" else duckdb.connect()
+    for statement in (SCHEMA + ROWS).split(";"):
+        if statement.strip():
+            connection.execute(statement)
+    return connection
+
+
+def allow(
+    dialect: str,
+    *,
+    filters: dict[str, str] | None = None,
+    hidden: dict[str, set[str]] | None = None,
+    without: tuple[str, ...] = (),
+    display_rows: int = 1_000,
+) -> Allow:
+    readable = tuple(
+        (t.name, tuple(c.name for c in t.columns if c.name not in (hidden or {}).get(t.name, ())))
+        for t in catalog(dialect).tables
+        if t.name not in without
+    )
+    terms = Terms(
+        limits=Limits(display_rows=display_rows, timeout_seconds=1.5),
+        row_filters=tuple((MINE if filters is None else filters).items()),
+        readable=readable,
+    )
+    return Allow(rule="read.select", reason="a test", terms=terms)
+
+
+def guarded(sql: str, dialect: str, allowed: Allow | None = None) -> GuardedQuery:
+    return rewrite(parse(sql, dialect), allowed or allow(dialect), catalog(dialect))
+
+
+def rows(sql: str, dialect: str, allowed: Allow | None = None) -> list[tuple[object, ...]]:
+    query = guarded(sql, dialect, allowed)
+    return sorted(database(dialect).execute(query.sql).fetchall(), key=repr)
+
+
+def names(sql: str, dialect: str, allowed: Allow | None = None) -> list[str]:
+    cursor = database(dialect).execute(guarded(sql, dialect, allowed).sql)
+    return [column[0] for column in cursor.description]
+
+
+def refused(sql: str, dialect: str, allowed: Allow | None = None) -> str:
+    with pytest.raises(Refused) as caught:
+        guarded(sql, dialect, allowed)
+    return caught.value.refusal.rule
+
+
+@both
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT id FROM guests", [(1,), (2,)]),
+        ("SELECT g.id FROM main.guests AS g", [(1,), (2,)]),
+        ('SELECT "GUESTS".id FROM Guests', [(1,), (2,)]),
+        ("SELECT main.guests.id FROM main.guests", [(1,), (2,)]),
+        ("SELECT count(*) FROM guests", [(2,)]),
+        ("SELECT a.id, b.id FROM guests a JOIN guests b ON a.id < b.id", [(1, 2)]),
+        ("SELECT id FROM guests UNION SELECT id FROM stays", [(1,), (10,), (11,), (2,)]),
+        ("SELECT id FROM stays EXCEPT SELECT 10", [(11,)]),
+        ("SELECT number FROM rooms WHERE city IN (SELECT city FROM guests)", [(100,), (101,)]),
+        ("SELECT number FROM rooms r WHERE NOT EXISTS "
+         "(SELECT 1 FROM guests g WHERE g.city = r.city AND g.tenant = 2)", [(100,), (101,)]),
+        ("SELECT (SELECT max(id) FROM guests)", [(2,)]),
+        ("SELECT (SELECT count(*) FROM stays s WHERE s.guest_id = g.id) FROM guests g",
+         [(1,), (1,)]),
+        ("WITH g AS (SELECT * FROM guests) SELECT id FROM g", [(1,), (2,)]),
+        ("SELECT id, row_number() OVER (ORDER BY id DESC) FROM guests", [(1, 2), (2, 1)]),
+        ("SELECT k FROM oslo", [(1,)]),
+        ("SELECT id FROM everyone_again", [(1,), (2,)]),
+        ("SELECT e.id FROM everyone e JOIN oslo o ON o.k = e.id", [(1,)]),
+        ("SELECT sum(nights) FROM stays", [(5,)]),
+        ("SELECT id FROM (guests) WHERE id > 0", [(1,), (2,)]),
+        ("SELECT s.id FROM (guests g JOIN stays s ON s.guest_id = g.id) JOIN rooms r "
+         "ON r.city = s.city", [(10,), (11,)]),
+    ],
+)  # fmt: skip
+def test_promise_03_row_filters_hold_wherever_a_table_is_read(
+    dialect: str, sql: str, expected: list[tuple[object, ...]]
+) -> None:
+    assert rows(sql, dialect) == expected
+
+
+@both
+@pytest.mark.parametrize(
+    ("join", "expected"),
+    [
+        ("LEFT JOIN", [(1, 10), (2, 11)]),
+        ("RIGHT JOIN", [(1, 10), (2, 11), (None, 12), (None, 13), (None, 14)]),
+        ("FULL JOIN", [(1, 10), (2, 11), (None, 12), (None, 13), (None, 14)]),
+    ],
+)
+def test_promise_03_a_filter_inside_an_outer_join_keeps_its_unmatched_rows(
+    dialect: str, join: str, expected: list[tuple[object, ...]]
+) -> None:
+    sql = f"SELECT g.id, s.id FROM guests g {join} stays s ON s.guest_id = g.id"
+    found = rows(sql, dialect, allow(dialect, filters={"guests": "tenant = 1"}))
+    assert found == sorted(expected, key=repr)
+
+
+@both
+def test_promise_03_a_filter_on_the_other_side_keeps_the_unmatched_rows_too(dialect: str) -> None:
+    sql = "SELECT g.id, s.id FROM guests g LEFT JOIN stays s ON s.guest_id = g.id"
+    found = rows(sql, dialect, allow(dialect, filters={"stays": "nights > 2"}))
+    assert found == sorted([(1, None), (2, 11), (3, None), (4, 13)], key=repr)
+
+
+@both
+def test_promise_03_a_cte_cannot_stand_in_for_a_table_that_a_filter_reads(dialect: str) -> None:
+    sql = "WITH guests AS (SELECT 99 AS id, 1 AS tenant) SELECT s.id, g.id FROM stays s, guests g"
+    assert rows(sql, dialect) == [(10, 99), (11, 99)]
+
+
+@both
+def test_promise_03_a_cte_cannot_stand_in_for_a_table_that_a_view_reads(dialect: str) -> None:
+    sql = "WITH guests AS (SELECT 4 AS id, 'm' AS mail, 'Oslo' AS city) SELECT k FROM oslo"
+    assert refused(sql, dialect) == "view.shadowed"
+
+
+@both
+def test_a_cte_that_hides_a_table_is_not_filtered(dialect: str) -> None:
+    assert rows("WITH guests AS (SELECT 99 AS id) SELECT id FROM guests", dialect) == [(99,)]
+
+
+@both
+def test_a_table_behind_the_cte_that_hides_it_is_filtered(dialect: str) -> None:
+    sql = "WITH guests AS (SELECT id FROM main.guests) SELECT id FROM guests"
+    assert rows(sql, dialect) == [(1,), (2,)]
+
+
+def test_in_duckdb_a_cte_reads_the_table_it_hides() -> None:
+    sql = "WITH guests AS (SELECT id + 100 AS id FROM guests) SELECT id FROM guests"
+    assert rows(sql, "duckdb") == [(101,), (102,)]
+
+
+@both
+def test_filters_with_or_and_comments_stay_whole(dialect: str) -> None:
+    allowed = allow(dialect, filters={"guests": "city = 'Rome' OR city = 'Bonn' -- two towns"})
+    assert rows("SELECT id FROM guests WHERE id < 3", dialect, allowed) == [(2,)]
+
+
+@both
+def test_a_filter_reads_other_tables_whole(dialect: str) -> None:
+    """Stays of the guests in Rome, although this person sees no guest in Rome."""
+    filters = {
+        "guests": "city = 'Oslo'",
+        "stays": "guest_id IN (SELECT id FROM guests WHERE city = 'Rome')",
+    }
+    assert rows("SELECT id FROM stays", dialect, allow(dialect, filters=filters)) == [(11,)]
+
+
+@both
+def test_a_filter_may_read_a_view(dialect: str) -> None:
+    filters = {"stays": "guest_id IN (SELECT k FROM oslo)"}
+    assert rows("SELECT id FROM stays", dialect, allow(dialect, filters=filters)) == [(10,), (12,)]
+
+
+@both
+def test_a_filter_may_read_a_hidden_column_and_the_engine_is_told(dialect: str) -> None:
+    allowed = allow(dialect, hidden={"guests": {"tenant", "name"}})
+    query = guarded("SELECT * FROM guests", dialect, allowed)
+    assert names("SELECT * FROM guests", dialect, allowed) == ["id", "mail", "city"]
+    assert rows("SELECT id FROM guests", dialect, allowed) == [(1,), (2,)]
+    readable = dict(query.readable)
+    assert set(readable["guests"]) == {"id", "mail", "city", "tenant"}
+
+
+@both
+def test_readable_names_base_tables_and_what_filters_read(dialect: str) -> None:
+    allowed = allow(dialect, filters={"stays": MINE["stays"]}, without=("guests", "oslo"))
+    readable = dict(guarded("SELECT id FROM stays", dialect, allowed).readable)
+    assert set(readable) == {"stays", "rooms", "guests"}
+    assert {"id", "tenant"} <= set(readable["guests"])
+    assert "mail" not in readable["guests"]
+
+
+@both
+@pytest.mark.parametrize("text", ["", "tenant =", "1) OR (1", "1; DROP TABLE guests", "nowhere()("])
+def test_a_filter_that_cannot_be_read_closes_the_table(dialect: str, text: str) -> None:
+    allowed = allow(dialect, filters={"guests": text})
+    assert refused("SELECT id FROM guests", dialect, allowed) == "policy.row_filter"
+
+
+@both
+def test_a_filter_over_an_unknown_table_closes_the_table(dialect: str) -> None:
+    allowed = allow(dialect, filters={"guests": "id IN (SELECT id FROM nowhere)"})
+    assert refused("SELECT id FROM guests", dialect, allowed) == "policy.row_filter"
+
+
+@both
+@pytest.mark.parametrize(
+    "sql", ["SELECT id FROM stays", "SELECT 1 FROM rooms, stays", "SELECT (SELECT 1 FROM stays)"]
+)
+def test_a_table_out_of_reach_is_refused(dialect: str, sql: str) -> None:
+    allowed = allow(dialect, filters={}, without=("stays",))
+    assert refused(sql, dialect, allowed) == "table.not_allowed"
+
+
+@both
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT * FROM rooms", ["number", "city"]),
+        ("SELECT r.*, 1 AS one FROM rooms r", ["number", "city", "one"]),
+        ("SELECT * FROM rooms JOIN stays USING (city)",
+         ["number", "city", "id", "guest_id", "nights"]),
+        ("SELECT * FROM rooms NATURAL JOIN stays", ["number", "city", "id", "guest_id", "nights"]),
+        ("SELECT * FROM oslo", ["k", "mail"]),
+        ("SELECT * FROM (SELECT city AS a, city AS b FROM rooms)", ["a", "b"]),
+        ("SELECT t.* FROM rooms r JOIN (SELECT city AS a FROM stays) t ON t.a = r.city", ["a"]),
+    ],
+)  # fmt: skip
+def test_stars_become_the_columns_in_the_engines_order(
+    dialect: str, sql: str, expected: list[str]
+) -> None:
+    assert names(sql, dialect) == expected
+    original = [column[0] for column in database(dialect).execute(sql).description]
+    assert original == expected
+    assert [o.name for o in guarded(sql, dialect).lineage.columns] == expected
+
+
+@both
+def test_no_star_over_a_base_table_is_left(dialect: str) -> None:
+    """A column added after the catalog was read must not come back."""
+    for sql in ("SELECT * FROM rooms", "SELECT x.* FROM rooms x", "SELECT * FROM rooms, stays"):
+        assert "*" not in guarded(sql, dialect).sql
+
+
+def test_a_whole_row_holds_the_readable_columns_only() -> None:
+    allowed = allow("duckdb", hidden={"guests": {"mail", "tenant"}, "rooms": {"city"}})
+    assert rows("SELECT r FROM rooms r", "duckdb", allowed) == [
+        ({"number": 100},),
+        ({"number": 101},),
+    ]
+    assert names("SELECT * FROM guests AS g(a, b, c)", "duckdb", allowed) == ["a", "b", "c"]
+
+
+@both
+def test_natural_joins_ignore_hidden_columns(dialect: str) -> None:
+    allowed = allow(dialect, filters={}, hidden={"rooms": {"city"}})
+    assert len(rows("SELECT * FROM rooms NATURAL JOIN stays", dialect, allowed)) == 10
+
+
+@both
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DESCRIBE guests",
+        "EXPLAIN SELECT 1",
+    ],
+)
+def test_only_queries_are_rewritten(dialect: str, sql: str) -> None:
+    try:
+        statement = parse(sql, dialect)
+    except Refused:
+        pytest.skip(f"{dialect} does not parse it")
+    with pytest.raises(Refused) as caught:
+        rewrite(statement, allow(dialect), catalog(dialect))
+    assert caught.value.refusal.rule == "rewrite.not_a_query"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT COLUMNS('i.*') FROM rooms",
+        "SELECT * LIKE 'n%' FROM rooms",
+        "SELECT count(*) FROM (SELECT COLUMNS(*) FROM rooms)",
+        "SELECT * FROM rooms PIVOT (count(*) FOR city IN ('Oslo'))",
+        "SELECT city FROM rooms UNION BY NAME SELECT city FROM stays",
+    ],
+)
+def test_columns_that_cannot_be_told_are_refused(sql: str) -> None:
+    assert refused(sql, "duckdb") == "rewrite.untraceable"
+
+
+def test_a_join_word_that_sqlite_takes_for_an_alias_is_refused() -> None:
+    sql = "SELECT * FROM rooms SEMI JOIN stays USING (city)"
+    assert refused(sql, "sqlite") == "rewrite.untraceable"
+    assert len(rows(sql, "duckdb")) == 2
+
+
+def test_a_table_after_in_is_filtered() -> None:
+    """SQLite reads `x IN t` as `x IN (SELECT * FROM t)`."""
+    query = guarded("SELECT number FROM rooms WHERE 'x' IN guests", "sqlite")
+    assert "WHERE (tenant = 1)" in query.sql
+
+
+def test_a_table_after_in_that_no_select_stands_for_is_refused() -> None:
+    statement = parse("SELECT number FROM rooms WHERE number IN (1)", "sqlite")
+    membership = statement.tree.find(exp.In)
+    membership.set("expressions", None)
+    membership.set("field", exp.column("guests"))
+    with pytest.raises(Refused) as caught:
+        rewrite(statement, allow("sqlite"), catalog("sqlite"))
+    assert caught.value.refusal.rule == "rewrite.in_table"
+
+
+def test_a_view_with_a_hidden_column_is_refused_rather_than_shifted() -> None:
+    """Fewer names than columns would give the hidden column the next one's name."""
+    dialect = "duckdb"
+    view = catalog(dialect).table("everyone")
+    assert view is not None
+    narrowed = Catalog(
+        source="s",
+        dialect=dialect,
+        tables=tuple(
+            Catalog.only(t, t.columns[1:]) if t.name == "everyone" else t
+            for t in catalog(dialect).tables
+        ),
+    )
+    with pytest.raises(Refused) as caught:
+        rewrite(parse("SELECT name FROM everyone", dialect), allow(dialect), narrowed)
+    assert caught.value.refusal.rule == "rewrite.untraceable"
+
+
+@both
+def test_the_query_carries_what_the_engine_needs(dialect: str) -> None:
+    query = guarded("SELECT city, mail FROM guests", dialect)
+    assert (query.dialect, query.source) == (dialect, "schema")
+    assert (query.max_rows, query.max_bytes, query.timeout_ms) == (1_000, 50_000_000, 1_500)
+    assert [o.sources for o in query.lineage.columns] == [
+        {("guests", "city")},
+        {("guests", "mail")},
+    ]
+    assert not query.lineage.tagged_predicate
+
+
+@both
+def test_the_lineage_is_that_of_the_statement_as_written(dialect: str) -> None:
+    """A filter on a tagged column is the policy's doing, not the person's."""
+    allowed = allow(dialect, filters={"guests": "mail = 'a@x'"})
+    assert not guarded("SELECT id FROM guests", dialect, allowed).lineage.tagged_predicate
+
+
+@both
+def test_comments_do_not_reach_the_engine(dialect: str) -> None:
+    sql = guarded("SELECT /* one */ city -- two\nFROM rooms /* three */", dialect).sql
+    assert "one" not in sql
+    assert "--" not in sql
+    assert "/*" not in sql
+
+
+def test_casts_keep_their_meaning_in_sqlite() -> None:
+    sql = "SELECT CAST('2024-05-06' AS DATE), typeof(CAST(4 AS NUMERIC)), CAST(2.5 AS BOOLEAN)"
+    assert rows(sql, "sqlite") == database("sqlite").execute(sql).fetchall()
+
+
+def test_a_comma_in_sqlite_stays_a_join_the_engine_may_reorder() -> None:
+    assert "CROSS" not in guarded("SELECT 1 FROM rooms, stays", "sqlite").sql
+
+
+@both
+def test_promise_02_text_that_reads_back_otherwise_is_refused(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guard.rewrite.render", lambda tree, _: "SELECT id FROM guests")
+    assert refused("SELECT number FROM rooms", dialect) == "rewrite.changed"
+
+
+@both
+def test_promise_02_a_table_left_without_its_filter_is_refused(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finished text is checked on its own, whatever put it together."""
+    monkeypatch.setattr("guard.rewriting.tables.Tables.bind", lambda self, tree, **_: tree)
+    for sql in (
+        "SELECT id FROM guests",
+        "SELECT number FROM rooms WHERE city IN (SELECT city FROM guests)",
+        "SELECT id FROM (SELECT id FROM main.guests WHERE (tenant = 1) OR 1 = 1) t",
+        "SELECT id FROM (SELECT g.id FROM guests g JOIN rooms ON true WHERE (tenant = 1)) t",
+    ):
+        assert refused(sql, dialect) == "rewrite.unfiltered"
+
+
+def test_promise_03_only_the_rewrite_can_build_a_guarded_query() -> None:
+    query = guarded("SELECT number FROM rooms", "sqlite")
+    fields = {f.name: getattr(query, f.name) for f in dataclasses.fields(query)}
+    with pytest.raises(TypeError):
+        GuardedQuery(**fields)
+    for seal in (None, object(), True, "seal"):
+        with pytest.raises(TypeError):
+            GuardedQuery(**fields, seal=seal)
+    with pytest.raises((TypeError, ValueError)):
+        dataclasses.replace(query, sql="SELECT mail FROM guests")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        query.sql = "SELECT mail FROM guests"
+
+
+def test_a_table_in_no_known_schema_is_not_confused_with_a_cte() -> None:
+    tables = (Table(name="t", columns=(Column(name="a", type="int"),)),)
+    mysql = Catalog(source="s", dialect="mysql", tables=tables)
+    terms = Terms(limits=Limits(), row_filters=(), readable=(("t", ("a",)),))
+    allowed = Allow(rule="r", reason="r", terms=terms)
+    statement = parse("WITH t AS (SELECT a FROM t) SELECT a FROM t", "mysql")
+    with pytest.raises(Refused) as caught:
+        rewrite(statement, allowed, mysql)
+    assert caught.value.refusal.rule == "rewrite.schema"
+
+
+@both
+def test_a_statement_too_long_with_its_filters_is_refused(dialect: str) -> None:
+    many = " UNION ALL ".join(["SELECT id FROM stays"] * 240)
+    assert refused(many, dialect) in {"rewrite.changed", "rewrite.unspeakable"}
+
+
+@both
+def test_rewriting_changes_nothing_it_is_given(dialect: str) -> None:
+    statement = parse("SELECT * FROM everyone JOIN stays USING (id)", dialect)
+    before = statement.tree.copy()
+    rewrite(statement, allow(dialect), catalog(dialect))
+    rewrite(statement, allow(dialect), catalog(dialect))
+    assert statement.tree == before
