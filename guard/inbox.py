@@ -249,7 +249,7 @@ def _origin(table: str, column: str, catalog: Catalog) -> Origin:
     if found is None:
         return Origin(name=column, sources=frozenset(), flow="unknown")
     flow: Flow = "value" if found.tag else "clean"
-    return Origin(name=column, sources=frozenset({(table, column)}), flow=flow)
+    return Origin(name=column, sources=frozenset({(table, column)}), flow=flow, stored=True)
 
 
 def _changed(row: RowChange) -> tuple[bool, ...]:

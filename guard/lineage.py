@@ -23,12 +23,15 @@ class Origin:
     `flow` is how the worst tagged of them arrives, or, when none is tagged, the worst of all:
     `value` (the value itself, perhaps transformed), `implicit` (compared or ranked, so revealed in
     part), `clean` (counts, or no source at all), `unknown` (could not be traced: treat as personal
-    data). `name` is empty where the engine makes one up.
+    data). `name` is empty where the engine makes one up. `stored` is true when every value is,
+    untouched, a stored value of the one source: only such values may get masks that tell them
+    apart.
     """
 
     name: str
     sources: frozenset[tuple[str, str]]
     flow: Flow
+    stored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,13 @@ def summarise(traced: Traced, catalog: Catalog) -> Lineage:
 def _origin(output: Output, tagged: set[tuple[str, str]]) -> Origin:
     flows = output.flows
     name = output.written.name if output.written is not None else output.name
-    return Origin(name=name, sources=flows.value | flows.implicit, flow=_flow(flows, tagged))
+    sources = flows.value | flows.implicit
+    return Origin(
+        name=name,
+        sources=sources,
+        flow=_flow(flows, tagged),
+        stored=output.stored and len(sources) == 1 and not flows.unknown,
+    )
 
 
 def _flow(flows: Flows, tagged: set[tuple[str, str]]) -> Flow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -55,7 +55,8 @@ class Masking:
         screen = redact_table(table, found, sink="screen", key=key)
         shown = None
         if model:
-            hidden = [_never_revealed(v, origin) for v, origin in _paired(found, lineage)]
+            # A person's right to see a value unmasked never extends to the model.
+            hidden = [replace(verdict, reveal=False) for verdict in found]
             shown = redact_table(table.slice(0, MODEL_ROWS), hidden, sink="model", key=key).table
         return Masked(table=screen.table, for_model=shown, columns=screen.columns)
 
@@ -89,28 +90,6 @@ def verdicts(
     )
 
 
-def _paired(
-    found: tuple[ColumnVerdict, ...], lineage: Lineage
-) -> list[tuple[ColumnVerdict, Origin | None]]:
-    origins: list[Origin | None] = [*lineage.columns] if len(found) == len(lineage.columns) else []
-    return list(zip(found, origins or [None] * len(found), strict=True))
-
-
-def _never_revealed(verdict: ColumnVerdict, origin: Origin | None) -> ColumnVerdict:
-    """A person's right to see a value unmasked never extends to the model."""
-    if not verdict.reveal:
-        return verdict
-    direct = origin is not None and len(origin.sources) == 1
-    return ColumnVerdict(
-        name=verdict.name,
-        basis="declared" if direct else "lineage",
-        entity=verdict.entity,
-        source=verdict.source,
-        reveal=False,
-        free_text=verdict.free_text,
-    )
-
-
 def _unknown(name: str) -> ColumnVerdict:
     return ColumnVerdict(
         name=name, basis="unknown", entity=None, source=None, reveal=False, free_text=False
@@ -126,7 +105,7 @@ def _verdict(name: str, origin: Origin, catalog: Catalog, scope: Scope) -> Colum
     source, entity = deciding[0] if deciding else (_first(origin), None)
     return ColumnVerdict(
         name=name,
-        basis=_basis(origin, bool(masked)),
+        basis=_basis(origin, bool(tagged)),
         entity=entity,
         source=source,
         reveal=bool(tagged) and not masked,
@@ -134,12 +113,12 @@ def _verdict(name: str, origin: Origin, catalog: Catalog, scope: Scope) -> Colum
     )
 
 
-def _basis(origin: Origin, masked: bool) -> Basis:
-    if not masked:
+def _basis(origin: Origin, tagged: bool) -> Basis:
+    if not tagged:
         return "clean" if origin.sources else "none"
     if origin.flow == "implicit":
         return "implicit"
-    return "declared" if len(origin.sources) == 1 else "lineage"
+    return "declared" if origin.stored else "lineage"
 
 
 def _tagged(origin: Origin, catalog: Catalog) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ class Walk:
         if any(_may_spread(p, scope, self._dialect) for p in node.expressions):
             # UNNEST of a struct makes several columns, so no position is certain.
             everything = union([o.flows for o in outputs])
-            outputs = [replace(o, flows=everything) for o in outputs]
+            outputs = [replace(o, flows=everything, stored=False) for o in outputs]
         return tuple(outputs), union(scope.filters)
 
     def _projected(self, node: exp.Expr, scope: Scope) -> Iterator[Output]:
@@ -134,7 +134,12 @@ class Walk:
         if _has_many(inner):
             raise self._lost("*")
         flows = self._expressions.flows(inner, scope)
-        yield Output(name=_name_of(node).casefold(), flows=flows, written=_written(node))
+        yield Output(
+            name=_name_of(node).casefold(),
+            flows=flows,
+            written=_written(node),
+            stored=scope.stored(inner),
+        )
 
     def _clauses(self, node: exp.Select, scope: Scope, outputs: Sequence[Output]) -> None:
         clause = scope.clause()
@@ -325,7 +330,8 @@ def _side_by_side(left: Outputs, right: Outputs) -> Outputs:
     if left is None or right is None or len(left) != len(right):
         return None
     return tuple(
-        replace(a, flows=union([a.flows, b.flows])) for a, b in zip(left, right, strict=True)
+        replace(a, flows=union([a.flows, b.flows]), stored=False)
+        for a, b in zip(left, right, strict=True)
     )
 
 

@@ -255,6 +255,7 @@ class Relations:
                     flows=Flows(value=frozenset(((table.name, c.name),))),
                     written=exp.to_identifier(c.name, quoted=True),
                     is_list=c.type.rstrip().endswith("]"),
+                    stored=True,
                 )
                 for c in table.columns
             )
@@ -353,7 +354,9 @@ def _of_view(view: Table, outputs: tuple[Output, ...]) -> Outputs:
     if len(view.columns) != len(outputs):
         return None
     return tuple(
-        replace(o, flows=union([o.flows, Flows(value=frozenset(((view.name, c.name),)))]))
+        replace(
+            o, flows=union([o.flows, Flows(value=frozenset(((view.name, c.name),)))]), stored=False
+        )
         if c.tag is not None
         else o
         for o, c in zip(outputs, view.columns, strict=True)

@@ -16,12 +16,14 @@ class Output:
 
     `written` spells the name so that the engine reads it back as this column; `is_list` is true
     when the value is known to be a list, not a struct that UNNEST would spread over columns.
+    `stored` is true when every value is, untouched, a stored value of one base column.
     """
 
     name: str
     flows: Flows
     written: exp.Identifier | None = None
     is_list: bool = False
+    stored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +105,17 @@ class Scope:
     def rest(self) -> list[Flows]:
         """Returns what columns without a known name carry."""
         return [r.rest for r in self.relations if r.rest is not None]
+
+    def stored(self, column: exp.Expr) -> bool:
+        """True when a bare column name means exactly one output here, and that one is stored."""
+        if not isinstance(column, exp.Column) or column.args.get("db"):
+            return False
+        wanted, name = column.text("table").casefold(), column.name.casefold()
+        relations = self.named(wanted) if wanted else self.relations
+        if any(r.columns is None for r in relations):
+            return False
+        found = [o for r in relations for o in r.columns or () if o.name == name]
+        return len(found) == 1 and found[0].stored
 
     def clause(self) -> Scope:
         """The same names for a clause in which an output's alias may hide a column."""

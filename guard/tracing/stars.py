@@ -46,7 +46,8 @@ class Stars:
     def _changed(self, output: Output, changes: _Changes, scope: Scope) -> Output:
         replaced = changes.replaced.get(output.name)
         if replaced is not None:
-            return replace(output, flows=self._expressions.flows(replaced.this, scope))
+            flows = self._expressions.flows(replaced.this, scope)
+            return replace(output, flows=flows, stored=False)
         renamed = changes.renamed.get(output.name)
         if renamed is not None:
             return replace(output, name=renamed.name.casefold(), written=renamed)
