@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ from guard.policy import Principal, Scope, scope_of
 from guard.policyfile import Policy
 from guard.source import Sources
 from store import Connection, Store, accounts, approvals, changes
+from store.approvals import StoredApproval
 from store.changes import StoredChange
 from store.states import ChangeState
 
@@ -72,6 +73,32 @@ class Inbox:
         with self._store.read() as conn:
             return changes.count_to_review(conn, caller.principal.id)
 
+    def pulse(self, caller: Caller, change: int | None = None) -> str:
+        """Returns a text that is another one once anything this person may see has changed.
+
+        Cheap enough for a timer. With `change`, only that request counts.
+        """
+        person = caller.principal
+        author = None if person.roles & REVIEWERS else person.id
+        with self._store.read() as conn:
+            return changes.pulse(conn, author=author, change=change)
+
+    def card(self, change: int, caller: Caller) -> ChangeCard | None:
+        """Returns the line of one request, None where there is none that this person may see."""
+        with self._store.read() as conn:
+            stored = changes.find(conn, change)
+            if stored is None or not may_see(caller.principal, stored):
+                return None
+            return card(stored, _names(conn))
+
+    def votes(self, change: int, caller: Caller) -> tuple[Decided, ...]:
+        """Returns the votes on a request, oldest first; none where the person may not see it."""
+        with self._store.read() as conn:
+            stored = changes.find(conn, change)
+            if stored is None or not may_see(caller.principal, stored):
+                return ()
+            return _decided(approvals.votes(conn, change), _names(conn))
+
     def view(self, change: int, caller: Caller) -> ChangeView:
         """Returns one request in full.
 
@@ -101,16 +128,7 @@ class Inbox:
             ),
             approvers_needed=stored.approvers_needed,
             approvals=yes,
-            votes=tuple(
-                Decided(
-                    by=names.get(v.approver, "somebody"),
-                    decision=v.decision,
-                    comment=v.comment,
-                    at=v.at,
-                    void=v.voided_at is not None,
-                )
-                for v in votes
-            ),
+            votes=_decided(votes, names),
             comments=tuple(
                 Said(by=names.get(c.author, "somebody"), text=c.text, at=c.at) for c in said
             ),
@@ -256,6 +274,19 @@ def _changed(row: RowChange) -> tuple[bool, ...]:
     if row.before is None or row.after is None:
         return (True,) * len(row.before or row.after or ())
     return tuple(b != a for b, a in zip(row.before, row.after, strict=True))
+
+
+def _decided(votes: Sequence[StoredApproval], names: Mapping[str, str]) -> tuple[Decided, ...]:
+    return tuple(
+        Decided(
+            by=names.get(v.approver, "somebody"),
+            decision=v.decision,
+            comment=v.comment,
+            at=v.at,
+            void=v.voided_at is not None,
+        )
+        for v in votes
+    )
 
 
 def _names(conn: Connection) -> dict[str, str]:

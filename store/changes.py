@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from store.errors import IllegalMove
 from store.records import build, build_all, columns, expect_one, move_row
-from store.schema import approvals, change_requests
+from store.schema import approvals, change_comments, change_requests
 from store.states import CHANGE_MOVES, ChangeState, UndoKind
 
 
@@ -192,6 +192,26 @@ def count_to_review(conn: Connection, reviewer: str) -> int:
         _t.c.state == "pending", _t.c.author != reviewer, _t.c.id.not_in(voted)
     )
     return conn.execute(query).scalar_one()
+
+
+def pulse(conn: Connection, *, author: str | None = None, change: int | None = None) -> str:
+    """Returns a text that is another one after any move, vote or comment on these requests.
+
+    It costs three counts, whatever the requests hold, so that a page can ask every second.
+    """
+    wanted = _filters(None, author, None)
+    if change is not None:
+        wanted.append(_t.c.id == change)
+    moves = select(func.count(), func.coalesce(func.sum(_t.c.version), 0)).where(*wanted)
+    said = [
+        select(func.count()).where(
+            table.c.change == change if change is not None else table.c.id.is_not(None)
+        )
+        for table in (approvals, change_comments)
+    ]
+    requests, versions = conn.execute(moves).one()
+    votes, comments = (conn.execute(query).scalar_one() for query in said)
+    return f"{requests}.{versions}.{votes}.{comments}"
 
 
 def _filters(

@@ -309,6 +309,34 @@ def test_comments_are_kept_in_order(store: Store, ana: Account, rex: Account) ->
     assert said == [(rex.id, "Why?"), (ana.id, "See ticket.")]
 
 
+def test_the_pulse_beats_at_every_move_vote_and_comment(
+    store: Store, ana: Account, rex: Account
+) -> None:
+    def pulses() -> tuple[str, str, str]:
+        with store.read() as conn:
+            return (
+                changes.pulse(conn),
+                changes.pulse(conn, author=ana.id),
+                changes.pulse(conn, change=first),
+            )
+
+    first = _pending(store, ana)
+    seen = [pulses()]
+    assert pulses() == seen[0]
+    with store.write() as conn:
+        approvals.add_comment(conn, first, author=rex.id, text="Why?", now=store.now())
+    seen.append(pulses())
+    with store.write() as conn:
+        changes.move(conn, first, "pending", "withdrawn", now=store.now())
+    seen.append(pulses())
+    for of_all in zip(*seen, strict=True):
+        assert len(set(of_all)) == len(seen)
+    _pending(store, ana)
+    everything, _, of_first = pulses()
+    assert everything != seen[-1][0]
+    assert of_first == seen[-1][2]
+
+
 RACE = 25
 
 
