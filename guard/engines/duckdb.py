@@ -21,8 +21,9 @@ SETTINGS = WorkerSettings(
 class DuckdbEngine(EmbeddedEngine):
     """A DuckDB file, read in worker processes.
 
-    The engine decides about tables, not about columns: those rest on the guard alone. PIVOT without
-    a list of values is refused, because the engine runs it as several statements.
+    The adapter decides about tables, columns and functions on the engine's own parse tree. Refused
+    though harmless: PIVOT without a list of values, which the engine runs as several statements,
+    and tables outside the schema `main` of which some columns are hidden.
     """
 
     def __init__(self, path: Path, *, source: str, workers: int = 2) -> None:

@@ -49,18 +49,19 @@ def to_catalog(reflected: Reflected, *, source: str, dialect: str) -> Catalog:
     """Returns the catalog, untagged.
 
     Names are matched without case and without schema, so of two tables of one name only the one in
-    the main schema is kept, and none where that does not tell them apart.
+    the main schema is kept, and none where that does not tell them apart (`É` and `é` are two names
+    for the engines and one for the catalog).
     """
     kept: dict[str, _Table] = {}
-    ambiguous: set[str] = set()
+    ambiguous: set[tuple[str, bool]] = set()
     for table in reflected.tables:
         key = table.name.casefold()
         other = kept.get(key)
         if other is None or (table.schema_ is None and other.schema_ is not None):
             kept[key] = table
-        elif other.schema_ is not None:
-            ambiguous.add(key)
-    tables = (t for key, t in kept.items() if t.schema_ is None or key not in ambiguous)
+        elif table.schema_ == other.schema_ or other.schema_ is not None:
+            ambiguous.add((key, other.schema_ is None))
+    tables = (t for key, t in kept.items() if (key, t.schema_ is None) not in ambiguous)
     return Catalog(source=source, dialect=dialect, tables=tuple(_table(t, dialect) for t in tables))
 
 

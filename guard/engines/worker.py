@@ -96,6 +96,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         listen, self._control = os.pipe()
         self._sock = ours
+        ours.settimeout(START_SECONDS)  # for sending; reading waits in poll
         with theirs, _closing(listen):
             self._process = _start(theirs.fileno(), listen)
         self._poll = select.poll()
@@ -217,7 +218,7 @@ def _start(data_fd: int, control_fd: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=ENVIRONMENT,
+        env={**{n: os.environ[n] for n in _LOADER if n in os.environ}, **ENVIRONMENT},
         cwd="/",
         start_new_session=True,
     )
@@ -235,6 +236,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 """All the worker's environment: no secret of the console is in it."""
+_LOADER = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Passed on where set: without them some builds of Python do not start."""
 
 
 def _hello(path: Path, settings: WorkerSettings) -> Hello:

@@ -1,7 +1,10 @@
 """What one DuckDB statement may touch, read from the engine's own parse of it.
 
 DuckDB has no authorizer, but `json_serialize_sql` gives the tree its parser made. Default deny: a
-node, function or relation that is not listed here refuses. Views are followed to their tables.
+node, function or relation that is not listed here refuses. Views are followed to their tables. A
+table of which only some columns may be read is hidden, for the length of one connection, by a
+temporary view of its name that has only those: the engine finds it first, also after `main.` and
+inside other views.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import duckdb
 
 from guard.engines.child import duckdb_words as words
 from guard.engines.child.faults import Fault
+from guard.engines.child.names import fold, quoted
 
 _TREE = "SELECT json_serialize_sql(?, skip_null := true, skip_empty := true, skip_default := true)"
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(?=(?:SELECT|WITH|FROM|VALUES|TABLE)\b)", re.IGNORECASE)
@@ -24,9 +28,10 @@ _SYSTEM_PARENTS = frozenset({"information_schema", "pg_catalog", "system", "temp
 _MAX_VIEWS = 64
 """Views that one statement may go through, each counted as often as it is named."""
 
-_OBJECTS = """
-SELECT schema_name, table_name, NULL FROM duckdb_tables() WHERE NOT internal
-UNION ALL SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal
+_VIEWS = "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
+_COLUMNS = """
+SELECT schema_name, table_name, list(column_name ORDER BY column_index) FROM duckdb_columns()
+WHERE database_name = current_database() AND NOT internal GROUP BY ALL
 """
 _PARENTS = """
 SELECT schema_name FROM duckdb_schemas() UNION ALL SELECT database_name FROM duckdb_databases()
@@ -38,37 +43,41 @@ _VIEW = re.compile(
 )
 
 Node = Mapping[str, object]
+Readable = Mapping[str, AbstractSet[str]]
+"""Tables and the columns of them that may be read, names folded."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objects:
-    """What a file holds, names in lower case.
+    """What a file holds. Names are folded, but for those of columns.
 
-    `views` maps a name to its SELECT; `repeated` are names that more than one schema has: a grant
-    of such a name means the one in `main`, whose spellings `main` lists. `parents` are all schemas
-    and databases: whatever else stands before a function's dot is the value it is called on.
+    `main` lists the columns of each table and view in the schema `main`, `elsewhere` of those that
+    only another schema has; `repeated` are names that several schemas have: a grant of such a name
+    means the one in `main`. `views` maps a name to its SELECT. `parents` are all schemas and
+    databases: whatever else stands before a function's dot is the value it is called on.
     """
 
-    views: Mapping[str, str]
+    database: str
+    main: Mapping[str, Sequence[str]]
+    elsewhere: Mapping[str, Sequence[str]]
     repeated: AbstractSet[str]
-    main: AbstractSet[str]
+    views: Mapping[str, str]
     parents: AbstractSet[str]
 
 
 def objects(connection: duckdb.DuckDBPyConnection) -> Objects:
     """Returns what the connected file holds."""
-    views: dict[str, str] = {}
-    names: Counter[str] = Counter()
-    for _, name, sql in connection.execute(_OBJECTS).fetchall():
-        names[name.lower()] += 1
-        if sql is not None:
-            views[name.lower()] = _select(sql)
     [(database,)] = connection.execute("SELECT current_database()").fetchall()
+    rows = connection.execute(_COLUMNS).fetchall()
+    names = Counter(fold(table) for _, table, _ in rows)
+    main = {fold(table): columns for schema, table, columns in rows if schema == "main"}
     return Objects(
-        views=views,
+        database=database,
+        main=main,
+        elsewhere={fold(t): columns for _, t, columns in rows if fold(t) not in main},
         repeated={name for name, count in names.items() if count > 1},
-        main={"main", database.lower()},
-        parents={name.lower() for (name,) in connection.execute(_PARENTS).fetchall()},
+        views={fold(v): _select(sql) for v, sql in connection.execute(_VIEWS).fetchall()},
+        parents={fold(name) for (name,) in connection.execute(_PARENTS).fetchall()},
     )
 
 
@@ -85,14 +94,42 @@ class Authorizer:
     functions: AbstractSet[str]
     objects: Objects
 
-    def check(
-        self, cursor: duckdb.DuckDBPyConnection, sql: str, readable: AbstractSet[str]
-    ) -> None:
-        """Returns when `sql` is one SELECT (or EXPLAIN of one) over `readable`, lower case.
+    def prepare(self, cursor: duckdb.DuckDBPyConnection, sql: str, readable: Readable) -> None:
+        """Returns when `cursor` can run `sql`: one SELECT (or EXPLAIN of one) over `readable`.
+
+        Columns that are not readable do not exist for the cursor any more.
 
         Raises:
             Fault: it is anything else. Errors of the engine's parser pass through.
         """
+        paths = list(self._paths(cursor, sql, readable.keys()))
+        narrowed = {path[-1] for path in paths if self._partly(path[-1], readable)}
+        for path in paths:
+            # Any other spelling goes past the view that hides the table.
+            if path[-1] in narrowed and path[:-1] not in ([], ["main"]):
+                raise Fault("not_allowed")
+        for name in sorted(narrowed):
+            cursor.execute(self._narrow(name, readable[name])).fetchall()
+
+    def _partly(self, name: str, readable: Readable) -> bool:
+        """True when columns of the table are hidden."""
+        if name not in readable:  # a view inside a view: it hides nothing itself
+            return False
+        columns = self.objects.main.get(name, self.objects.elsewhere.get(name, ()))
+        return not set(map(fold, columns)) <= readable[name]
+
+    def _narrow(self, name: str, readable: AbstractSet[str]) -> str:
+        kept = [c for c in self.objects.main.get(name, ()) if fold(c) in readable]
+        if not kept:  # none is readable, or the table is where no view can hide it
+            raise Fault("not_allowed")
+        source = ".".join(map(quoted, (self.objects.database, "main", name)))
+        select = f"SELECT {', '.join(map(quoted, kept))} FROM {source}"  # noqa: S608 - all quoted
+        return f"CREATE TEMP VIEW {quoted(name)} AS {select}"
+
+    def _paths(
+        self, cursor: duckdb.DuckDBPyConnection, sql: str, readable: AbstractSet[str]
+    ) -> Iterator[list[str]]:
+        """Yields the dotted name of every table and view the statement reaches."""
         waiting, views = [_the_select(cursor, sql)], 0
         while waiting:
             # A view inside a view need not be granted: the tables behind it are asked for.
@@ -100,6 +137,7 @@ class Authorizer:
             for path in self._relations(_tree(cursor, waiting.pop())):
                 if not self._granted(path, granted):
                     raise Fault("not_allowed")
+                yield path
                 body = self.objects.views.get(path[-1])
                 if body is not None:
                     waiting.append(body)
@@ -111,7 +149,8 @@ class Authorizer:
         *parents, name = path
         if name not in granted or _SYSTEM_PARENTS & set(parents):
             return False
-        return name not in self.objects.repeated or not parents or parents[-1] in self.objects.main
+        main = {"main", fold(self.objects.database)}
+        return name not in self.objects.repeated or not parents or parents[-1] in main
 
     def _relations(self, tree: Node) -> Iterator[list[str]]:
         """Yields the dotted name of every table and view, common table expressions left out.
@@ -188,7 +227,7 @@ def _children(node: Node, ctes: frozenset[str]) -> Iterator[tuple[object, frozen
     inner = ctes
     if isinstance(entries, dict):
         for entry in entries.get("map", []):
-            name = str(entry["key"]).lower()
+            name = fold(str(entry["key"]))
             body = entry.get("value")
             yield body, inner | {name} if _recursive(body) else inner
             inner = inner | {name}
@@ -205,4 +244,4 @@ def _path(node: Node) -> list[str]:
     path = qualified.get("path") if isinstance(qualified, dict) else None
     if not isinstance(path, list) or not path:
         raise Fault("not_allowed")
-    return [str(part).lower() for part in path]
+    return [fold(str(part)) for part in path]

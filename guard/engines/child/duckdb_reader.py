@@ -47,7 +47,7 @@ class DuckdbReader:
     def run(self, request: Request, stop: Stop) -> tuple[pa.Table, bool]:
         """Returns the rows and whether there were more. Raises `Fault`."""
         with self._fresh() as (cursor, authorizer):
-            authorizer.check(cursor, request.sql, request.readable.keys())
+            authorizer.prepare(cursor, request.sql, request.readable)
             if stop.asked():
                 raise Fault("interrupted")
             return _rows(cursor, request)

@@ -11,13 +11,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from guard.engines.child import sqlite_words as words
+from guard.engines.child.names import fold, quoted
 
 _SCHEMA = frozenset({"sqlite_master", "sqlite_schema"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grants:
-    """What may be read, in lower case; `shadows` and `whole` are found out only when needed."""
+    """What may be read, names folded; `shadows` and `whole` are found out only when needed."""
 
     readable: Mapping[str, AbstractSet[str]]
     views: AbstractSet[str] = frozenset()
@@ -36,8 +37,8 @@ class Authorizer:
         self, action: int, first: str | None, second: str | None, _db: str | None, inner: str | None
     ) -> int:
         """Returns SQLITE_OK or SQLITE_DENY, as `sqlite3.Connection.set_authorizer` asks."""
-        a, b = (first or "").lower(), (second or "").lower()
-        if self._allows(action, a, b, (inner or "").lower()):
+        a, b = fold(first or ""), fold(second or "")
+        if self._allows(action, a, b, fold(inner or "")):
             return sqlite3.SQLITE_OK
         self.denied.append((action, b if action == sqlite3.SQLITE_PRAGMA else a))
         return sqlite3.SQLITE_DENY
@@ -81,7 +82,7 @@ def second_look(connection: sqlite3.Connection, grants: Grants, denied: Abstract
     description. Asked only after a refusal, because it costs more than a small statement.
     """
     virtual = {
-        name.lower(): kind
+        fold(name): kind
         for _, name, kind, *_ in connection.execute("PRAGMA main.table_list")
         if kind in ("virtual", "shadow")
     }
@@ -101,7 +102,6 @@ def _concerns(table: str, denied: AbstractSet[str]) -> bool:
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
-    quoted = '"' + table.replace('"', '""') + '"'
-    rows = connection.execute(f"PRAGMA main.table_xinfo({quoted})").fetchall()
+    rows = connection.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
     # Hidden columns of a virtual table (1) repeat what its other columns hold.
-    return {name.lower() for _, name, *_, hidden in rows if hidden != 1} or {""}
+    return {fold(name) for _, name, *_, hidden in rows if hidden != 1} or {""}

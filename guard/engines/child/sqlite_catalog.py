@@ -6,6 +6,8 @@ import contextlib
 import sqlite3
 from collections.abc import Mapping
 
+from guard.engines.child.names import quoted
+
 _OBJECTS = """
 SELECT l.name, l.type, m.sql
 FROM pragma_table_list AS l
@@ -49,7 +51,7 @@ def _table(
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[dict[str, object]]:
     try:
-        rows = connection.execute(f"PRAGMA table_xinfo({_quoted(table)})").fetchall()
+        rows = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
     except sqlite3.OperationalError:  # a view whose tables or functions are gone
         return []
     return [
@@ -62,7 +64,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[dict[str, objec
 def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[dict[str, object]]:
     keys: dict[int, dict[str, list[str] | str]] = {}
     for number, _, parent, column, target, *_ in connection.execute(
-        f"PRAGMA foreign_key_list({_quoted(table)})"
+        f"PRAGMA foreign_key_list({quoted(table)})"
     ).fetchall():
         key = keys.setdefault(number, {"table": parent, "columns": [], "references": []})
         _append(key, "columns", column)
@@ -106,11 +108,7 @@ def _rows(
         return known
     with contextlib.suppress(sqlite3.OperationalError):  # WITHOUT ROWID: nothing cheap tells
         # The largest row number is read from the end of the tree; rows deleted since count too.
-        newest = f"SELECT max(_rowid_) FROM {_quoted(table)}"  # noqa: S608 - a quoted identifier
+        newest = f"SELECT max(_rowid_) FROM {quoted(table)}"  # noqa: S608 - a quoted identifier
         row = connection.execute(newest).fetchone()
         return max(0, row[0] or 0)
     return None
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

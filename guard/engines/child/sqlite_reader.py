@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from guard.engines.child import columns, sqlite_catalog
 from guard.engines.child.faults import Fault, FaultCode
+from guard.engines.child.names import fold
 from guard.engines.child.reader import Request, Stop
 from guard.engines.child.sqlite_authorizer import Authorizer, Grants, second_look
 
@@ -122,7 +123,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _views(connection: sqlite3.Connection) -> frozenset[str]:
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
-    return frozenset(name.lower() for (name,) in rows)
+    return frozenset(fold(name) for (name,) in rows)
 
 
 def _read(

@@ -107,7 +107,10 @@ def test_of_two_tables_of_one_name_outside_main_neither_is_known() -> None:
             "row_estimate": 1,
             "schema_": schema,
         }
-        for name, schema in [("a", "s1"), ("A", "s2"), ("b", "s1"), ("b", None), ("c", "s1")]
+        for name, schema in [
+            *[("a", "s1"), ("A", "s2"), ("b", "s1"), ("b", None), ("c", "s1")],
+            *[("É", None), ("é", None), ("é", "s1")],
+        ]
     ]
     reflected = Reflected.model_validate({"tables": tables})
     catalog = to_catalog(reflected, source="x", dialect="duckdb")

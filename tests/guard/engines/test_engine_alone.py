@@ -85,19 +85,64 @@ def test_promise_04_engine_alone_refuses_tables_out_of_scope(adapter: EmbeddedEn
         assert not caught.value.refusal.fixable
 
 
-@pytest.mark.parametrize("engine", ["sqlite"])
-def test_promise_04_engine_alone_refuses_columns_out_of_scope(adapter: EmbeddedEngine) -> None:
-    for sql in (
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT ssn FROM people",
         "SELECT p.SSN FROM people AS p",
+        "SELECT ssn FROM main.people",
+        "SELECT people.ssn FROM main.people",
         "SELECT count(*) FROM people WHERE ssn LIKE 'c%'",
+        "SELECT id FROM people ORDER BY ssn",
+        "SELECT ssn FROM numbers",
         "SELECT id FROM numbers",
         "SELECT json_group_array(p.ssn) FROM people p",
-        "SELECT 1 FROM people JOIN (SELECT ssn FROM people) USING (ssn)",
-    ):
-        with pytest.raises(Refused) as caught:
-            rows(adapter, sql)
-        assert caught.value.refusal.rule == "engine.not_allowed", sql
+        "SELECT 1 FROM people JOIN (SELECT ssn FROM people) AS q USING (ssn)",
+        "WITH people AS (SELECT ssn FROM main.people) SELECT * FROM people",
+        "WITH x AS (SELECT ssn FROM people) SELECT * FROM x",
+    ],
+)
+def test_promise_04_engine_alone_refuses_columns_out_of_scope(
+    adapter: EmbeddedEngine, sql: str
+) -> None:
+    for readable in (READABLE, {**READABLE, "numbers": ("id",)}, {"people": ()}):
+        with pytest.raises(Refused):
+            rows(adapter, sql, readable=readable)
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT * FROM people WHERE id = 1", [(1, "Ann", "Bern")]),
+        ("SELECT * FROM main.people WHERE id = 1", [(1, "Ann", "Bern")]),
+        ("FROM people AS p SELECT p WHERE id = 1", [({"id": 1, "name": "Ann", "city": "Bern"},)]),
+        ("SELECT to_json(p) FROM people AS p WHERE id = 1", None),
+        ("SELECT COLUMNS('s.*n') FROM people", None),
+        ("SELECT t.d FROM people AS t(a, b, c, d)", None),
+        ("SELECT #4 FROM people", None),
+        ("SUMMARIZE people", None),
+        ("DESCRIBE people", None),
+        ("SELECT * FROM shop.main.people", None),
+        ("SELECT ssn FROM shop.people", None),
+        ("SELECT shop.main.people.ssn FROM people", None),
+        ("SELECT rowid FROM people", None),
+        ("SELECT * FROM temp.main.people", None),
+        ("SELECT * FROM (UNPIVOT people ON ssn)", None),
+        ("SELECT * FROM people ANTI JOIN people AS q USING (ssn)", None),
+    ],
+)
+def test_promise_04_duckdb_alone_hides_columns_out_of_scope(
+    adapter: EmbeddedEngine, sql: str, shown: list[tuple[object, ...]] | None
+) -> None:
+    error, text = outcome(adapter, unjudged(sql, "duckdb"))
+    assert CANARY not in text
+    assert "ssn" not in text
+    if shown is not None:
+        assert error is None
+        assert rows(adapter, sql) == shown
+    wide = {**READABLE, "people": ("id", "name", "city", "ssn")}
+    assert CANARY in str(rows(adapter, "SELECT * FROM shop.main.people", readable=wide))
 
 
 def test_promise_04_engine_alone_runs_what_a_person_may_read(adapter: EmbeddedEngine) -> None:
@@ -149,9 +194,7 @@ def test_promise_05_reads_cannot_write_in_any_of_the_cases(
                 str(case["sql"]), engine, readable=_CASE_READABLE, timeout_ms=TIMEOUT_MS
             )
             error, shown = outcome(adapter, query)
-            # DuckDB decides about tables, not about columns.
-            if engine == "sqlite" or error is not None:
-                assert CANARY not in shown, case["id"]
+            assert CANARY not in shown, case["id"]
             if error is None and case["tier"] == "effect":
                 effects.append(case["id"])
     assert fingerprint(tmp_path) == before

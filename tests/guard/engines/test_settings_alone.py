@@ -184,7 +184,7 @@ def test_the_process_limits_hold_without_any_setting_of_the_engine(
     child = textwrap.dedent(f"""
         from guard.engines.child import serve
         hello = serve.Hello(engine="sqlite", path="x", packages=(), address_space=1024**3,
-                            file_size=0, memory=0, threads=1, idle_ms=0)
+                            file_size=0, memory=0, threads=1, idle_ms=0, writes=False)
         serve._limit(hello)
         try:
             {script}
