@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic_ai.models import Model
@@ -18,6 +19,8 @@ from agent import offline
 from guard import ConfigurationError
 
 _KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "google": "GOOGLE_API_KEY"}
+AnyModel = Model[Any]
+"""A model whatever client its provider uses."""
 _OLLAMA = "http://127.0.0.1:11434/v1"
 
 
@@ -59,7 +62,7 @@ def choose(setting: str | None) -> ModelChoice:
     )
 
 
-def build(choice: ModelChoice, environment: Mapping[str, str]) -> Model[object]:
+def build(choice: ModelChoice, environment: Mapping[str, str]) -> AnyModel:
     """Returns the model, ready to be asked. Not for the offline choice.
 
     Raises:
@@ -74,7 +77,7 @@ def build(choice: ModelChoice, environment: Mapping[str, str]) -> Model[object]:
         ) from error
 
 
-def _build(choice: ModelChoice, environment: Mapping[str, str]) -> Model[object]:
+def _build(choice: ModelChoice, environment: Mapping[str, str]) -> AnyModel:
     if choice.provider == "anthropic":
         from pydantic_ai.models.anthropic import AnthropicModel
         from pydantic_ai.providers.anthropic import AnthropicProvider

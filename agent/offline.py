@@ -6,7 +6,7 @@ only on the question and on what its tools have returned, so a resumed run says 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import assert_never
 
@@ -171,8 +171,8 @@ def _why_not(unclear: planner.NotUnderstood) -> str:
     return f"{unclear.reason}{understood}"
 
 
-def _call(tool: str, args: dict[str, object], call_id: str) -> ToolCallPart:
-    return ToolCallPart(tool, args, tool_call_id=call_id)
+def _call(tool: str, args: Mapping[str, object], call_id: str) -> ToolCallPart:
+    return ToolCallPart(tool, dict(args), tool_call_id=call_id)
 
 
 def _output(value: AskBack | NotAnswerable, parameters: ModelRequestParameters) -> ToolCallPart:

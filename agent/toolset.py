@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from pydantic_ai import RunContext
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry
-from pydantic_ai.messages import ModelResponse, ToolCallPart
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from agent.answer import Chart, Refusal
 from agent.deps import MAX_REPAIRS, Deps
-from agent.journal import CutOff, Journal, Open, Replayed, StepKind
+from agent.journal import CutOff, Open, Replayed, StepKind
 from agent.tools import EFFECTS, Json, for_journal, for_model
 from agent.trail import AgentTrail
 from guard import Interrupted, Refused, Result, SourceUnavailable
@@ -121,7 +121,6 @@ class AuditCapability(AbstractCapability[Deps]):
 
     trail: AgentTrail
     known: frozenset[str]
-    journal: Journal
 
     async def after_model_request(
         self,
@@ -133,6 +132,9 @@ class AuditCapability(AbstractCapability[Deps]):
         """Writes the plan and the calls of one answer of the model."""
         del ctx, request_context
         calls = [p for p in response.parts if isinstance(p, ToolCallPart)]
+        plan = plan_of(response)
+        if plan is not None:
+            self.trail.planned(plan)
         for call in calls:
             self.trail.asked(call.tool_name, call.tool_call_id, _args(call))
             if call.tool_name not in self.known:
@@ -152,6 +154,13 @@ class AuditCapability(AbstractCapability[Deps]):
         del ctx, tool_def, args
         self.trail.rejected(call.tool_name, call.tool_call_id, "its arguments are malformed")
         raise error
+
+
+def plan_of(response: ModelResponse) -> str | None:
+    """Returns what a model says before it calls tools, None when it calls none or says nothing."""
+    calls = any(isinstance(p, ToolCallPart) and p.tool_name in EFFECTS for p in response.parts)
+    text = "\n".join(p.content for p in response.parts if isinstance(p, TextPart)).strip()
+    return text if calls and text else None
 
 
 def _args(call: ToolCallPart) -> dict[str, object] | str:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from audit import Agent, AuditEvent, AuditLog, EventType, Message, Outcome, Part, shorten
-from guard import Caller
-from redaction import redact_text
+from guard import Caller, log_safe
 
 _LONGEST = 2_000
 
@@ -69,7 +68,7 @@ class AgentTrail:
                 type=type_,
                 actor=caller.actor(),
                 outcome=outcome,
-                summary=shorten(redact_text(summary, sink="log")) or type_,
+                summary=shorten(log_safe(summary)) or type_,
                 session=caller.session,
                 request=caller.request,
                 parts=parts,
@@ -78,4 +77,4 @@ class AgentTrail:
 
 
 def _clean(text: str) -> str:
-    return redact_text(text[:_LONGEST], sink="log")
+    return log_safe(text[:_LONGEST])

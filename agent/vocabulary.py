@@ -39,7 +39,9 @@ class Vocabularies:
         return found
 
     def _make(self, view: SourceView, caller: Caller, path: Path) -> planner.Vocabulary:
-        values = self._gate.values(view.name, caller)
+        # Asked once for many questions, so it belongs to no conversation.
+        own = Caller(principal=caller.principal, channel="console")
+        values = self._gate.values(view.name, own)
         if path.exists():
             semantics = planner.load_semantics(path)
         else:

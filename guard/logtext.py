@@ -14,7 +14,10 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
+from redaction import SessionKey, redact_text
+
 _LONGEST = 4_000
+_KEY = SessionKey.new()
 _VALUES = {
     t
     for t in TokenType
@@ -22,6 +25,15 @@ _VALUES = {
     or t.name in {"NATIONAL_STRING", "UNICODE_STRING", "HEREDOC_STRING"}
 }
 _QUOTED = re.compile(r"'(?:[^']|'')*'?|\\$\\w*\\$.*|\\d{3,}", re.DOTALL)
+
+
+def log_safe(text: str) -> str:
+    """Returns `text` as the audit trail may carry it, personal data masked.
+
+    Raises:
+        redaction.RedactionError: it could not be looked at, so nothing of it may be written.
+    """
+    return redact_text(text, sink="log", key=_KEY)
 
 
 def sha256_of(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Literal
@@ -197,7 +197,7 @@ class Policy(_Part):
                 values[key] = max(given)
         return Limits(**values)
 
-    def database_of(self, source: str, environment: dict[str, str]) -> Path:
+    def database_of(self, source: str, environment: Mapping[str, str]) -> Path:
         """Returns the file of an embedded source.
 
         Raises:

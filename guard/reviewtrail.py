@@ -19,8 +19,7 @@ from audit import (
 from guard.caller import Caller
 from guard.diff import Diff
 from guard.errors import GuardError, Interrupted, Refused
-from guard.logtext import sha256_of, without_literals
-from redaction import redact_text
+from guard.logtext import log_safe, sha256_of, without_literals
 from store.changes import StoredChange
 
 
@@ -71,7 +70,7 @@ class ReviewTrail:
             "denied",
             f"Request #{change.id}: {rule}",
             self._facts(change, reason=reason),
-            ErrorFacts(type="refused", code=rule, message=redact_text(reason, sink="log")),
+            ErrorFacts(type="refused", code=rule, message=log_safe(reason)),
         )
 
     def intent(self, caller: Caller, change: StoredChange, *, preview: bool = False) -> str:
@@ -145,7 +144,7 @@ class ReviewTrail:
             "failure",
             f"Request #{change.id} was not applied: {code}",
             Effect(intent_id=intent),
-            ErrorFacts(type="failed", code=code, message=redact_text(str(error), sink="log")),
+            ErrorFacts(type="failed", code=code, message=log_safe(str(error))),
         )
 
     def unknown(self, caller: Caller, change: StoredChange, intent: str) -> Receipt:
@@ -172,7 +171,7 @@ class ReviewTrail:
             required=change.approvers_needed,
             by=by,
             decision=decision,
-            reason=redact_text(reason, sink="log") if reason else None,
+            reason=log_safe(reason) if reason else None,
             expires=change.expires_at,
             shown_hmac=self._log.digest(change.statement),
             fingerprint=change.fingerprint,
@@ -198,7 +197,7 @@ class ReviewTrail:
         summary: str,
         *parts: Part,
     ) -> AuditEvent:
-        shape = redact_text(without_literals(change.statement, "sqlite"), sink="log")
+        shape = log_safe(without_literals(change.statement, "sqlite"))
         action = Action(
             kind="change",
             source=change.source,
@@ -210,7 +209,7 @@ class ReviewTrail:
             type=type_,
             actor=caller.actor(),
             outcome=outcome,
-            summary=shorten(redact_text(summary, sink="log")),
+            summary=shorten(log_safe(summary)),
             session=change.conversation or caller.session,
             request=caller.request,
             parts=(action, *parts),

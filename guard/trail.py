@@ -28,11 +28,11 @@ from guard.catalog import Catalog
 from guard.engines.base import Rows
 from guard.errors import GuardError, Interrupted, Refusal, Refused
 from guard.judging import Judgement
-from guard.logtext import sha256_of, without_literals
+from guard.logtext import log_safe, sha256_of, without_literals
 from guard.policy import Allow, Hold
 from guard.policyfile import Policy
 from guard.rewrite import GuardedQuery
-from redaction import ColumnReport, redact_text
+from redaction import ColumnReport
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Trail:
         """Returns the statement as later events name it; writes nothing."""
         settings = policy.sources.get(source)
         dialect = settings.engine if settings else "sqlite"
-        shape = redact_text(without_literals(sql, dialect, _names(catalog)), sink="log")
+        shape = log_safe(without_literals(sql, dialect, _names(catalog)))
         action = Action(
             kind="statement",
             dialect=dialect,
@@ -77,7 +77,7 @@ class Trail:
             statement_hmac=self._log.digest(sql),
             template_sha256=sha256_of(shape),
         )
-        reason = redact_text(why, sink="log")
+        reason = log_safe(why)
         return Heard(caller=caller, source=source, action=action, why=reason, policy=policy)
 
     def denied(self, heard: Heard, refusal: Refusal, judged: Judgement | None) -> Receipt:
@@ -91,7 +91,7 @@ class Trail:
             PolicyFacts(
                 decision="deny",
                 rule=refusal.rule,
-                reasons=(redact_text(refusal.reason, sink="log"),),
+                reasons=(log_safe(refusal.reason),),
                 version=str(heard.policy.version),
                 bundle_sha256=heard.policy.sha256,
             ),
@@ -172,7 +172,7 @@ class Trail:
             ErrorFacts(
                 type="stopped" if stopped else "failed",
                 code=code,
-                message=redact_text(str(error), sink="log"),
+                message=log_safe(str(error)),
             ),
         )
 
@@ -188,7 +188,7 @@ class Trail:
             type=type_,
             actor=heard.caller.actor(),
             outcome=outcome,
-            summary=shorten(redact_text(summary, sink="log")),
+            summary=shorten(log_safe(summary)),
             session=heard.caller.session,
             request=heard.caller.request,
             parts=(heard.action, AgentFacts(reason_summary=heard.why or None), *parts),

@@ -1,15 +1,16 @@
-"""Files that leave the console: the same redacted rows the page shows, checked by role and owner."""
+"""Files that leave the console: the redacted rows the page shows, by role and owner."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent import Answer, unpack
 from audit import AuditEvent, ExportFacts
 from guard import Caller, plain_rows
 from store import conversations, steps, turns
+from store.states import ConsoleRole
 from ui.parts import Parts
 from ui.webparts import Export, Exporter, ExportRequest
 
@@ -18,7 +19,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def exporters(parts: Callable[[], Parts]) -> Mapping[str, Exporter]:
     """Returns the kinds of files `/export/{kind}/{name}` serves."""
-    everyone = frozenset({"analyst", "reviewer", "admin"})
+    everyone: frozenset[ConsoleRole] = frozenset({"analyst", "reviewer", "admin"})
     return {"result": Exporter(roles=everyone, make=lambda r: _result(parts(), r))}
 
 
@@ -54,10 +55,10 @@ def _result(parts: Parts, asked: ExportRequest) -> Export | None:
     )
 
 
-def _lines(names: list[str], rows: list[list[object]]) -> Iterator[str]:
+def _lines(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    for row in [names, *rows]:
+    for row in (names, *rows):
         writer.writerow([_safe(value) for value in row])
         yield buffer.getvalue()
         buffer.seek(0)
