@@ -57,11 +57,18 @@ def trace(statement: Statement, catalog: Catalog) -> Lineage:
     caller must treat every column of the result as unknown. Never raises.
     """
     try:
-        tree = expand_views(statement.tree, catalog)
+        tree = statement.tree
+        if _names_a_view(tree, catalog):
+            tree = expand_views(tree, catalog)
         return summarise(Walk(catalog).run(tree), catalog)
     except Exception:
         # Whatever goes wrong on the way, nothing is known: the caller masks everything.
         return UNTRACED
+
+
+def _names_a_view(tree: exp.Expr, catalog: Catalog) -> bool:
+    views = {table.name.casefold() for table in catalog.tables if table.kind == "view"}
+    return any(table.name.casefold() in views for table in tree.find_all(exp.Table))
 
 
 def summarise(traced: Traced, catalog: Catalog) -> Lineage:

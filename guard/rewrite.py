@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, replace
 
 from sqlglot import exp
 
-from guard.catalog import Catalog
+from guard.catalog import Catalog, Column, Table
+from guard.classify import classify
 from guard.errors import Refused, refuse
 from guard.lineage import Lineage, is_read, summarise
 from guard.policy import Allow, Terms
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
-from guard.rewriting.spelling import faithful, render
+from guard.rewriting.spelling import bare, faithful, reads_as, render
 from guard.rewriting.tables import Tables
 from guard.statement import Statement, parse
 from guard.tracing import Plan, Walk
@@ -55,7 +56,8 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
     In order: views are expanded, stars written out, every base table with a row filter put into a
     filtered subquery (so that the filter stays right under outer joins, set operations, CTEs and
     self-joins) and the others named with their schema, and a LIMIT set on the outermost query. The
-    text is generated from that tree; parsed again it must give the same tree.
+    text is generated from that tree; parsed again it must give the same tree, and judged again it
+    must be a read of the allowed tables.
 
     `catalog` is the one the statement was judged with.
 
@@ -74,7 +76,7 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
     reach = _in_reach(catalog, terms)
     filters = row_filters(terms, catalog)
     tables = Tables(catalog=reach, filters=filters)
-    tree = expand_views(statement.tree, reach)
+    tree = bare(expand_views(statement.tree, reach))
     traced = Walk(reach).run(tree)
     if traced.outputs is None or traced.plan.doubts:
         raise _untraceable(traced.plan)
@@ -83,11 +85,12 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
     tree = carry_out(tree, traced.plan)
     tree = tables.bind(tree, spell_columns=traced.plan.whole_rows)
     tree = limited(tree, terms.limits.display_rows + 1, catalog.dialect)
-    sql = _settled(faithful(tree, catalog.dialect), tables)
+    final = _settled(faithful(tree, catalog.dialect), tables)
+    _judged_again(final, reach, filters)
     return GuardedQuery(
         source=catalog.source,
         dialect=catalog.dialect,
-        sql=sql,
+        sql=final.text,
         max_rows=terms.limits.display_rows,
         max_bytes=terms.limits.max_bytes,
         timeout_ms=round(terms.limits.timeout_seconds * 1000),
@@ -135,19 +138,42 @@ def _refuse_bare_tables(tree: exp.Expr, dialect: str) -> None:
             )
 
 
-def _settled(tree: exp.Expression, tables: Tables) -> str:
-    """Returns the text of `tree` once it is sure that it reads back as `tree`."""
+def _settled(tree: exp.Expression, tables: Tables) -> Statement:
+    """Returns the statement of `tree` once it is sure that its text reads back as `tree`."""
     dialect = tables.catalog.dialect
+    meant = tree.copy()
     sql = render(tree, dialect)
     try:
-        again = parse(sql, dialect).tree
+        final = parse(sql, dialect)
     except Refused as error:
         raise _changed() from error
-    if faithful(again, dialect) != tree:
+    if not reads_as(final.tree, meant, dialect):
         raise _changed()
-    if next(tables.unfiltered(again), None) is not None:
+    if next(tables.unfiltered(meant), None) is not None:
         raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
-    return sql
+    return final
+
+
+def _judged_again(final: Statement, reach: Catalog, filters: Mapping[str, RowFilter]) -> None:
+    """Judges the text that will run: still a read, of what was allowed and what filters read.
+
+    What a row filter reads may be hidden from the person, so it joins the catalog for this.
+    """
+    extended = _with_reads(reach, filters)
+    access = classify(final, extended)
+    known = {table.name for table in extended.tables}
+    if access.tier != "read" or access.problems or not known.issuperset(access.tables):
+        raise _changed()
+
+
+def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
+    tables = {table.name: table for table in reach.tables}
+    for name, column in sorted(read for f in filters.values() for read in f.reads):
+        table = tables.get(name, Table(name=name, columns=()))
+        if table.column(column) is None:
+            added = (*table.columns, Column(name=column, type=""))
+            tables[name] = replace(table, columns=added)
+    return Catalog(source=reach.source, dialect=reach.dialect, tables=tuple(tables.values()))
 
 
 def _changed() -> Refused:

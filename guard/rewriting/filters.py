@@ -17,7 +17,7 @@ from guard.errors import Refused, refuse
 from guard.names import find_table
 from guard.policy import Terms
 from guard.rewriting.schemas import with_schema
-from guard.rewriting.spelling import faithful
+from guard.rewriting.spelling import bare, faithful
 from guard.statement import parse
 from guard.views import expand_views, reads
 
@@ -47,32 +47,51 @@ def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
     table = catalog.table(name)
     if table is None or table.kind == "view":
         raise _unreadable(name)
-    try:
-        parsed = _parsed(text, table.name, catalog.dialect)
-        tree = expand_views(parsed, catalog)
-    except Refused as error:
-        raise _unreadable(name) from error
-    where = tree.args.get("where")
-    others = set(tree.args) - {"expressions", "from_", "where", "kind"}
-    if where is None or not isinstance(where.this, exp.Paren) or any(tree.args[k] for k in others):
-        raise _unreadable(name)
-    for read in list(reads(tree, catalog.dialect)):
-        found = find_table(read, catalog)
-        if found is None:
-            raise _unreadable(name)
-        with_schema(read, found, catalog.dialect)
-    return RowFilter(
-        table=table.name,
-        predicate=faithful(where, catalog.dialect).this,
-        reads=frozenset(_reads(where.this, catalog)),
-    )
+    parsed = _parsed(text, table.name, catalog.dialect)
+    named = {t.name: catalog.table(t.name) for t in parsed.find_all(exp.Table)}
+    found = tuple(t for t in named.values() if t is not None)
+    if any(t.kind == "view" for t in found):
+        return _built(text, table, catalog)
+    return _known(text, table, found, catalog.source, catalog.dialect)
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str, table: str, dialect: str) -> exp.Expression:
     name = exp.to_identifier(table, quoted=True).sql(dialect)
-    # The predicate is the policy's, not a person's, and is parsed, not run.
-    return parse(f"SELECT 1 FROM {name} WHERE ({text}\n)", dialect).tree  # noqa: S608
+    try:
+        # The predicate is the policy's, not a person's, and is parsed, not run.
+        return parse(f"SELECT 1 FROM {name} WHERE ({text}\n)", dialect).tree  # noqa: S608
+    except Refused as error:
+        raise _unreadable(table) from error
+
+
+@lru_cache(maxsize=256)
+def _known(
+    text: str, table: Table, tables: tuple[Table, ...], source: str, dialect: str
+) -> RowFilter:
+    return _built(text, table, Catalog(source=source, dialect=dialect, tables=tables))
+
+
+def _built(text: str, table: Table, catalog: Catalog) -> RowFilter:
+    dialect = catalog.dialect
+    try:
+        tree = bare(expand_views(_parsed(text, table.name, dialect), catalog))
+    except Refused as error:
+        raise _unreadable(table.name) from error
+    where = tree.args.get("where")
+    others = set(tree.args) - {"expressions", "from_", "where", "kind"}
+    if where is None or not isinstance(where.this, exp.Paren) or any(tree.args[k] for k in others):
+        raise _unreadable(table.name)
+    for read in list(reads(tree, dialect)):
+        found = find_table(read, catalog)
+        if found is None:
+            raise _unreadable(table.name)
+        with_schema(read, found, dialect)
+    return RowFilter(
+        table=table.name,
+        predicate=faithful(where, dialect).this,
+        reads=frozenset(_reads(where.this, catalog)),
+    )
 
 
 def _unreadable(table: str) -> Refused:

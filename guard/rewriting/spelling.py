@@ -7,6 +7,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from guard import lexical
 from guard.errors import refuse
+from guard.views import VIEW
 
 # Names that sqlglot writes in another way for SQLite, which changes what a cast gives.
 _SQLITE_TYPES = {
@@ -20,34 +21,68 @@ _SQLITE_TYPES = {
 }
 
 
+def bare(tree: exp.Expression) -> exp.Expression:
+    """Returns `tree` without the places in the text that its nodes remember.
+
+    Copying them takes four times as long as copying the tree.
+    """
+    for node in tree.walk():
+        known = node._meta  # noqa: SLF001 - `meta` would create a dictionary on every node
+        if known is not None and VIEW not in known:
+            node._meta = None  # noqa: SLF001
+    return tree
+
+
 def faithful(tree: exp.Expression, dialect: str) -> exp.Expression:
     """Returns `tree`, changed in place where sqlglot would write something else than was meant.
 
     In SQLite a comma between tables is a join that may be reordered, CROSS JOIN is one that may
     not, and `CAST(x AS DATE)` is no call of `date(x)`.
     """
-    if dialect != "sqlite":
-        return tree
-    for join in tree.find_all(exp.Join):
-        if join.kind == "CROSS" and not join.method and not join.side:
-            join.set("kind", None)
-            join.set("on", exp.true())
-    for cast in tree.find_all(exp.Cast):
-        written = _SQLITE_TYPES.get(cast.to.this)
-        if written is not None:
-            cast.set("to", exp.DataType(this=exp.DType.USERDEFINED, kind=written))
+    for node in _misspelt(tree, dialect):
+        if isinstance(node, exp.Join):
+            node.set("kind", None)
+            node.set("on", exp.true())
+        else:
+            written = _SQLITE_TYPES[node.to.this]
+            node.set("to", exp.DataType(this=exp.DType.USERDEFINED, kind=written))
     return tree
 
 
+def reads_as(tree: exp.Expression, meant: exp.Expression, dialect: str) -> bool:
+    """True when `tree`, parsed from rendered text, is what was `meant`, a faithful tree."""
+    if _misspelt(tree, dialect):
+        tree = faithful(tree.copy(), dialect)
+    return bool(tree == meant)
+
+
+def _misspelt(tree: exp.Expr, dialect: str) -> list[exp.Join | exp.Cast]:
+    if dialect != "sqlite":
+        return []
+    return [
+        node
+        for node in tree.find_all(exp.Join, exp.Cast)
+        if (isinstance(node, exp.Cast) and node.to.this in _SQLITE_TYPES)
+        or (isinstance(node, exp.Join) and _is_cross(node))
+    ]
+
+
+def _is_cross(join: exp.Join) -> bool:
+    return bool(join.kind == "CROSS" and not join.method and not join.side)
+
+
 def render(tree: exp.Expression, dialect: str) -> str:
-    """Returns the text of `tree`, without comments.
+    """Returns the text of `tree`, without comments. The tree is spent: it must not be used again.
 
     Raises:
         Refused: `rewrite.unspeakable` for a construct the dialect has no words for.
     """
     try:
         return tree.sql(
-            lexical.instance(dialect), comments=False, unsupported_level=ErrorLevel.RAISE
+            lexical.instance(dialect),
+            comments=False,
+            copy=False,
+            unsupported_level=ErrorLevel.RAISE,
         )
     except (SqlglotError, RecursionError) as error:
         raise refuse(
