@@ -138,12 +138,15 @@ class AuditEvent:
     @property
     def closes(self) -> str | None:
         """The id of the intent whose outcome this is, or None."""
-        effect = self.part(Effect)
-        return effect.intent_id if effect and self.type in CLOSING else None
+        effect = self.part(Effect) if self.type in CLOSING else None
+        return effect.intent_id if effect else None
 
     def part(self, kind: builtins.type[P]) -> P | None:
         """Returns the part of that class, or None."""
-        return next((p for p in self.parts if isinstance(p, kind)), None)
+        for part in self.parts:
+            if isinstance(part, kind):
+                return part
+        return None
 
     def document(self, app: Mapping[str, str]) -> dict[str, Json]:
         """Returns the event as a record holds it; `app` names the version and process.

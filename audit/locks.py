@@ -27,6 +27,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = _open(path)
+        self._queue = _Queue(path)
 
     @contextlib.contextmanager
     def held(self, timeout_s: float) -> Iterator[None]:
@@ -35,53 +36,69 @@ class FileLock:
         Raises:
             Unavailable: somebody else kept the lock for longer than `timeout_s`.
         """
-        if _try_lock(self._descriptor):
-            try:
-                yield
-            finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        else:
-            descriptor = _Queued(self._path).wait(timeout_s)
-            try:
-                yield
-            finally:
-                os.close(descriptor)
+        descriptor = self._descriptor
+        if not _try_lock(descriptor):
+            descriptor = self._queue.wait(timeout_s)
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Closes the file."""
         os.close(self._descriptor)
+        self._queue.close()
 
 
-class _Queued:
-    """Waits for a lock in the kernel's queue, from a thread, so that the waiting can be given up.
+class _Queue:
+    """Stands in the kernel's queue for a lock, in a thread, so that whoever waits can give up.
 
     Polling would be simpler, but lets one process starve another.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = _open(path)
-        self._guard = threading.Lock()
-        self._got = threading.Event()
-        self._given_up = False
-        threading.Thread(target=self._run, name="audit-lock", daemon=True).start()
+        self._descriptor = -1
+        self._state = threading.Condition()
+        self._wanted = self._got = self._closed = False
 
     def wait(self, timeout_s: float) -> int:
-        """Returns a descriptor that holds the lock; closing it frees the lock."""
-        if not self._got.wait(timeout_s):
-            with self._guard:
-                self._given_up = not self._got.is_set()
-            if self._given_up:
-                raise Unavailable(f"Another process keeps {self._path.name} locked. Try again.")
+        """Returns a descriptor that holds the lock; unlock it to free the lock.
+
+        Raises:
+            Unavailable: the lock did not come within `timeout_s`.
+        """
+        with self._state:
+            if self._descriptor < 0:
+                self._descriptor = _open(self._path)
+                threading.Thread(target=self._run, name="audit-lock", daemon=True).start()
+            self._wanted = True
+            self._state.notify_all()
+            self._state.wait_for(lambda: self._got, timeout_s)
+            came, self._wanted, self._got = self._got, False, False
+        if not came:
+            raise Unavailable(f"Another process keeps {self._path.name} locked. Try again.")
         return self._descriptor
 
+    def close(self) -> None:
+        """Ends the thread, as soon as it is not in the queue."""
+        with self._state:
+            self._closed = True
+            self._state.notify_all()
+
     def _run(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        with self._guard:
-            if not self._given_up:
-                self._got.set()
-                return
-        os.close(self._descriptor)
+        while True:
+            with self._state:
+                self._state.wait_for(lambda: (self._wanted and not self._got) or self._closed)
+                if self._closed:
+                    os.close(self._descriptor)
+                    return
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            with self._state:
+                self._got = self._wanted
+                self._state.notify_all()
+                if not self._wanted:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # whoever wanted it has given up
 
 
 def _open(path: Path) -> int:

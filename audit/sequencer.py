@@ -164,15 +164,8 @@ def check_mac(head: Head, keys: Keys) -> bool:
 
 
 def _mac(head: Head, keys: Keys) -> bytes:
-    parts = (
-        head.size,
-        head.leaf_hash.hex(),
-        head.frontier.hex(),
-        head.logged,
-        head.kept,
-        head.note,
-    )
-    return keys.mac("\n".join(map(str, parts)).encode())
+    text = f"{head.size}\n{head.kept}\n{head.logged}\n{head.leaf_hash.hex()}\n{head.note}\n"
+    return keys.mac(text.encode() + head.frontier)
 
 
 def _beginning(keys: Keys) -> Head:
