@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, replace
+from dataclasses import InitVar, dataclass
 
 from sqlglot import exp
 
-from guard.catalog import Catalog, Column, Table
-from guard.classify import classify
+from guard.catalog import Catalog
 from guard.errors import Refused, refuse
 from guard.lineage import Lineage, is_read, summarise
 from guard.policy import Allow, Terms
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
-from guard.rewriting.spelling import bare, faithful, reads_as, render
+from guard.rewriting.settled import settled
+from guard.rewriting.spelling import bare, faithful
 from guard.rewriting.tables import Tables
-from guard.statement import Statement, parse
+from guard.statement import Statement
 from guard.tracing import Plan, Walk
 from guard.views import expand_views
 
@@ -85,8 +85,7 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
     tree = carry_out(tree, traced.plan)
     tree = tables.bind(tree, spell_columns=traced.plan.whole_rows)
     tree = limited(tree, terms.limits.display_rows + 1, catalog.dialect)
-    final = _settled(faithful(tree, catalog.dialect), tables)
-    _judged_again(final, reach, filters)
+    final = settled(faithful(tree, catalog.dialect), tables, traced.outputs)
     return GuardedQuery(
         source=catalog.source,
         dialect=catalog.dialect,
@@ -136,53 +135,6 @@ def _refuse_bare_tables(tree: exp.Expr, dialect: str) -> None:
                 alternative="Write IN (SELECT column FROM table).",
                 fixable=True,
             )
-
-
-def _settled(tree: exp.Expression, tables: Tables) -> Statement:
-    """Returns the statement of `tree` once it is sure that its text reads back as `tree`."""
-    dialect = tables.catalog.dialect
-    meant = tree.copy()
-    sql = render(tree, dialect)
-    try:
-        final = parse(sql, dialect)
-    except Refused as error:
-        raise _changed() from error
-    if not reads_as(final.tree, meant, dialect):
-        raise _changed()
-    if next(tables.unfiltered(meant), None) is not None:
-        raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
-    return final
-
-
-def _judged_again(final: Statement, reach: Catalog, filters: Mapping[str, RowFilter]) -> None:
-    """Judges the text that will run: still a read, of what was allowed and what filters read.
-
-    What a row filter reads may be hidden from the person, so it joins the catalog for this.
-    """
-    extended = _with_reads(reach, filters)
-    access = classify(final, extended)
-    known = {table.name for table in extended.tables}
-    if access.tier != "read" or access.problems or not known.issuperset(access.tables):
-        raise _changed()
-
-
-def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
-    tables = {table.name: table for table in reach.tables}
-    for name, column in sorted(read for f in filters.values() for read in f.reads):
-        table = tables.get(name, Table(name=name, columns=()))
-        if table.column(column) is None:
-            added = (*table.columns, Column(name=column, type=""))
-            tables[name] = replace(table, columns=added)
-    return Catalog(source=reach.source, dialect=reach.dialect, tables=tuple(tables.values()))
-
-
-def _changed() -> Refused:
-    return refuse(
-        "rewrite.changed",
-        "Written anew with your limits inside, this statement would not stay the same.",
-        alternative="Write it in a simpler way.",
-        fixable=True,
-    )
 
 
 def _readable(

@@ -1,0 +1,77 @@
+"""The text that will run, once it is sure that it says what was judged. Nothing here repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from guard.catalog import Catalog, Column, Table
+from guard.classify import classify
+from guard.errors import Refused, refuse
+from guard.rewriting.filters import RowFilter
+from guard.rewriting.spelling import faithful, reads_as, render
+from guard.rewriting.tables import Tables
+from guard.statement import Statement, parse
+from guard.tracing import Output, Walk
+
+
+def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> Statement:
+    """Returns the statement that `tree` is written as; the tree is spent.
+
+    Parsed again, the text gives the same tree; or, where the dialect has two spellings of one
+    thing, a tree that is written as the same text and whose `outputs` carry the same. Judged again,
+    it is a read of what was allowed and of what row filters read. No table is read past its filter.
+
+    Raises:
+        Refused: `rewrite.changed`, `rewrite.unfiltered` or `rewrite.unspeakable`.
+    """
+    dialect = tables.catalog.dialect
+    meant = tree.copy()
+    sql = render(tree, dialect)
+    try:
+        final = parse(sql, dialect)
+    except Refused as error:
+        raise _changed() from error
+    known = _with_reads(tables.catalog, tables.filters)
+    if not reads_as(final.tree, meant, dialect):
+        meant = _in_other_words(final, known, outputs)
+    if next(tables.unfiltered(meant), None) is not None:
+        raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
+    access = classify(final, known)
+    allowed = {table.name for table in known.tables}
+    if access.tier != "read" or access.problems or not allowed.issuperset(access.tables):
+        raise _changed()
+    return final
+
+
+def _in_other_words(final: Statement, known: Catalog, outputs: Sequence[Output]) -> exp.Expression:
+    """Returns the tree of the text: the text is its one spelling, and its columns are the same."""
+    tree = faithful(final.tree.copy(), final.dialect)
+    if render(tree.copy(), final.dialect) != final.text:
+        raise _changed()
+    found = Walk(known).run(tree).outputs
+    if found is None or [o.flows for o in found] != [o.flows for o in outputs]:
+        raise _changed()
+    return tree
+
+
+def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
+    """Returns the catalog with what row filters read, which may be hidden from the person."""
+    tables = {table.name: table for table in reach.tables}
+    for name, column in sorted(read for f in filters.values() for read in f.reads):
+        table = tables.get(name, Table(name=name, columns=()))
+        if table.column(column) is None:
+            added = (*table.columns, Column(name=column, type=""))
+            tables[name] = replace(table, columns=added)
+    return Catalog(source=reach.source, dialect=reach.dialect, tables=tuple(tables.values()))
+
+
+def _changed() -> Refused:
+    return refuse(
+        "rewrite.changed",
+        "Written anew with your limits inside, this statement would not stay the same.",
+        alternative="Write it in a simpler way.",
+        fixable=True,
+    )
