@@ -1,0 +1,232 @@
+"""The column engine: which values of a column are personal data, each looked at once.
+
+In this order, and a later step only ever adds: the column's name; patterns, run over all values
+at once and then only where they fired; disguises; votes of the column as a whole; names and
+addresses in prose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from redaction.detect import decode, person, shapes, vote
+from redaction.detect.presidio import Toolkit
+from redaction.detect.rule import Rule, Span
+from redaction.detect.spans import covers, resolve
+from redaction.entities import (
+    ENCODED,
+    LOCATION,
+    MASKED,
+    PERSON,
+    SECRET,
+    family,
+)
+from redaction.lexicon import NameHint
+
+Kind = Literal["text", "whole_number", "moment"]
+"""What the values were before they became text."""
+
+MAX_SCAN: Final = 32_768
+"""A longer value in which anything fires is masked whole instead of being taken apart."""
+_PROSE_FROM: Final = 26
+"""Names and addresses are looked for inside values of this many characters or more."""
+_MOST: Final = 0.6
+_NEARLY_ALL: Final = 0.9
+_FEW: Final = 4
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What the different values of a column hold.
+
+    `entity` is set when the whole column is to be masked, `why` says what decided it. Otherwise
+    `spans` holds, by the index of the value, what to mask inside it.
+    """
+
+    entity: str | None = None
+    why: Literal["name", "values"] = "values"
+    spans: Mapping[int, tuple[Span, ...]] = field(default_factory=dict)
+
+
+_CLEAN: Final = Scan()
+# Entities whose values hold digits; a column named after one without any is something else.
+_WITH_DIGITS: Final = frozenset({"number", "id", "network"})
+_NUMERIC_HINTS: Final = frozenset({"PHONE_NUMBER", "CREDIT_CARD", "BANK_ACCOUNT"})
+
+
+def scan(uniques: pa.Array, hint: NameHint, tools: Toolkit, kind: Kind = "text") -> Scan:
+    """Returns what `uniques`, the different values of a column as strings without nulls, hold."""
+    if not len(uniques):
+        return _CLEAN
+    if hint.strength == "strong" and hint.entity and _fits(uniques, hint.entity, kind):
+        return Scan(entity=hint.entity, why="name")
+    if kind == "moment":
+        return _CLEAN
+    if kind == "whole_number":
+        voted = vote.numbers(_sample(uniques), tools.rules, harmless=hint.harmless)
+        return Scan(entity=voted) if voted else _CLEAN
+    return _Search(uniques, hint, tools).run()
+
+
+def _fits(uniques: pa.Array, entity: str, kind: Kind) -> bool:
+    if kind == "moment":
+        return family(entity) == "date"
+    if kind == "whole_number":
+        return entity in _NUMERIC_HINTS or family(entity) in ("id", "date", "secret")
+    if family(entity) in _WITH_DIGITS and entity != SECRET:
+        return bool(pc.any(pc.match_substring_regex(uniques, r"[0-9\pN]")).as_py())
+    return True
+
+
+def _sample(uniques: pa.Array, wanted: int = 300) -> list[str]:
+    rows = shapes.spread(len(uniques), wanted)
+    chosen = uniques if len(rows) == len(uniques) else uniques.take(pa.array(rows))
+    return [str(value) for value in chosen.to_pylist()]
+
+
+class _Search:
+    """One look at the values of one column of text."""
+
+    def __init__(self, uniques: pa.Array, hint: NameHint, tools: Toolkit) -> None:
+        self._all = uniques
+        self._hint = hint
+        self._tools = tools
+        self._found: dict[int, list[Span]] = {}
+        self._texts: dict[int, str] = {}
+
+    def run(self) -> Scan:
+        """Returns the result of all steps. A vote comes first: it may spare the others."""
+        candidates = self._candidates()
+        voted = self._by_vote(candidates)
+        if voted is not None:
+            return Scan(entity=voted)
+        self._by_patterns(candidates)
+        self._by_guests()
+        self._by_disguise()
+        self._in_prose()
+        spans = {i: resolve(found, self._texts[i]) for i, found in self._found.items()}
+        return self._majority(spans) or Scan(spans=spans)
+
+    def _matching(self, rows: Indices, pattern: str) -> Indices:
+        if not len(rows):
+            return rows
+        values = self._all if len(rows) == len(self._all) else self._all.take(pa.array(rows))
+        mask = pc.match_substring_regex(values, pattern).to_numpy(zero_copy_only=False)
+        return np.asarray(rows[mask], np.int64)
+
+    def _take(self, rows: Indices) -> Iterator[tuple[int, str]]:
+        """Yields the rows with their texts, long ones masked whole and left out."""
+        missing = [int(r) for r in rows if int(r) not in self._texts]
+        if missing:
+            for row, text in zip(
+                missing, self._all.take(pa.array(missing)).to_pylist(), strict=True
+            ):
+                self._texts[row] = text
+        for row in rows.tolist():
+            text = self._texts[row]
+            if len(text) > MAX_SCAN:
+                self._add(row, (Span(0, len(text), MASKED, 1.0),))
+            else:
+                yield row, text
+
+    def _add(self, row: int, spans: Iterable[Span]) -> None:
+        found = list(spans)
+        if found:
+            self._found.setdefault(row, []).extend(found)
+
+    def _candidates(self) -> Indices:
+        rows = np.arange(len(self._all))
+        ruled_out = pc.or_(
+            pc.match_substring_regex(self._all, shapes.HARMLESS),
+            pc.match_substring_regex(self._all, shapes.DIGEST),
+        )
+        return np.asarray(rows[~ruled_out.to_numpy(zero_copy_only=False)], np.int64)
+
+    def _by_patterns(self, candidates: Indices) -> None:
+        announced = self._matching(candidates, self._tools.context_words)
+        for rule in self._tools.rules:
+            if rule.entity == LOCATION or not self._applies(rule):
+                continue
+            rows = candidates if rule.strength == "strong" else announced
+            for row, text in self._take(self._matching(rows, rule.trigger)):
+                self._add(row, rule.find_in_prose(text))
+
+    def _applies(self, rule: Rule) -> bool:
+        if rule.entity in self._hint.vetoes:
+            return False
+        return not self._hint.harmless or rule.entity == SECRET or family(rule.entity) == "identity"
+
+    def _by_guests(self) -> None:
+        everything = np.arange(len(self._all))
+        for guest in self._tools.guests:
+            rows = (
+                everything if guest.trigger is None else self._matching(everything, guest.trigger)
+            )
+            for row, text in self._take(rows):
+                self._add(row, guest.find(text, self._tools.analyzer, self._hint.words))
+
+    def _by_disguise(self) -> None:
+        everything = np.arange(len(self._all))
+        for disguise in decode.TELLING:
+            for row, text in self._take(self._matching(everything, disguise.shape)):
+                seen = len(self._found.get(row, ()))
+                if any(self._hides(plain) > seen for plain in decode.meanings(text, disguise)):
+                    self._found[row] = [Span(0, len(text), ENCODED, 1.0)]
+
+    def _hides(self, plain: str) -> int:
+        count = sum(
+            1 for r in self._tools.rules if r.entity != LOCATION for _ in r.find_in_prose(plain)
+        )
+        return count or int(person.read(plain).certain >= 2)
+
+    def _by_vote(self, candidates: Indices) -> str | None:
+        if not self._hint.harmless and len(candidates) >= _NEARLY_ALL * len(self._all):
+            sample = _sample(self._all.take(pa.array(candidates)))
+            by_pattern = vote.text(sample, [r for r in self._tools.rules if self._applies(r)])
+            if by_pattern is not None:
+                return by_pattern
+            if vote.disguised(sample, self._tools.rules):
+                return ENCODED
+        if PERSON in self._hint.vetoes:
+            return None
+        return PERSON if person.column_of_names(_sample(self._all), self._prior()) else None
+
+    def _prior(self) -> person.Prior:
+        if self._hint.entity != PERSON or self._hint.strength is None:
+            return "neutral"
+        return "likely" if self._hint.strength == "likely" else "weak"
+
+    def _in_prose(self) -> None:
+        rows = np.arange(len(self._all))
+        long_enough = pc.greater_equal(pc.utf8_length(self._all), _PROSE_FROM)
+        rows = self._matching(rows[long_enough.to_numpy(zero_copy_only=False)], shapes.PROSE)
+        if PERSON not in self._hint.vetoes:
+            for row, text in self._take(rows):
+                for finder in self._tools.prose:
+                    self._add(row, finder(text))
+        for rule in self._tools.rules:
+            if rule.entity == LOCATION and LOCATION not in self._hint.vetoes:
+                for row, text in self._take(self._matching(rows, rule.trigger)):
+                    self._add(row, rule.find_in_prose(text))
+
+    def _majority(self, spans: Mapping[int, tuple[Span, ...]]) -> Scan | None:
+        if len(self._all) < _FEW:
+            return None
+        whole = Counter(covers(found, self._texts[row]) for row, found in spans.items())
+        whole.pop(None, None)
+        if not whole:
+            return None
+        entity, count = whole.most_common(1)[0]
+        if count >= _MOST * len(self._all):
+            return Scan(entity=entity)
+        return None

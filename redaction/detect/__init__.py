@@ -1,0 +1,1 @@
+"""How personal data is recognised: rules, names, addresses, disguises, votes, and Presidio."""

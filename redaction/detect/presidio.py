@@ -1,0 +1,191 @@
+"""Presidio as the framework: our rules as recognizers in its registry, beside any others.
+
+Importing Presidio takes about a second, so only `toolkit()` does, at the first redaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from redaction.detect import address, contact, identity, model, money, network, secrets
+from redaction.detect.guest import Guest
+from redaction.detect.names import name_book
+from redaction.detect.prose import find_people
+from redaction.detect.rule import Rule, Span
+from redaction.errors import RedactionError
+
+if TYPE_CHECKING:
+    from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
+
+RULES: Final[tuple[Rule, ...]] = (
+    *secrets.RULES,
+    *contact.RULES,
+    *money.RULES,
+    *identity.RULES,
+    *network.RULES,
+    *address.RULES,
+)
+
+Finder = Callable[[str], Iterable[Span]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolkit:
+    """What the registry holds, in the forms the column engine can run over many values at once."""
+
+    rules: tuple[Rule, ...]
+    prose: tuple[Finder, ...]
+    guests: tuple[Guest, ...]
+    """Recognizers of Presidio's own or of the user's."""
+    analyzer: AnalyzerEngine
+    context_words: str
+    """A RE2 pattern of the words one of which must stand in a text for a weak rule to count."""
+    model: str | None
+    """The language model in use, such as `en_core_web_sm`, or None."""
+
+    def find(self, text: str) -> Iterator[Span]:
+        """Yields all that counts in a running text; spans may overlap."""
+        for rule in self.rules:
+            yield from rule.find_in_prose(text)
+        for finder in self.prose:
+            yield from finder(text)
+        for guest in self.guests:
+            yield from guest.find(text, self.analyzer)
+
+
+_lock = threading.Lock()
+_current: Toolkit | None = None
+
+
+def toolkit() -> Toolkit:
+    """Returns the shared toolkit, built at the first call. Safe to call from several threads.
+
+    Raises:
+        RedactionError: Presidio could not be set up; nothing may be shown.
+    """
+    global _current
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = build()
+    return _current
+
+
+def warm_up() -> None:
+    """Builds the toolkit and reads the name lists, so that the first redaction does not wait.
+
+    Raises:
+        RedactionError: Presidio could not be set up.
+    """
+    tools = toolkit()
+    name_book()
+    for _ in tools.find("warm up"):
+        pass
+
+
+def language_model() -> str | None:
+    """Returns the language model that finds names in prose, or None when the lists alone do.
+
+    Raises:
+        RedactionError: Presidio could not be set up.
+    """
+    return toolkit().model
+
+
+def configure(
+    recognizer_files: Sequence[Path] = (), recognizers: Sequence[EntityRecognizer] = ()
+) -> None:
+    """Adds Presidio recognizers: YAML files as Presidio reads them, and ready-made objects.
+
+    Replaces what an earlier call added.
+
+    Raises:
+        RedactionError: A file cannot be read or names something Presidio refuses.
+    """
+    global _current
+    fresh = build(recognizer_files, recognizers)
+    with _lock:
+        _current = fresh
+
+
+def build(
+    recognizer_files: Sequence[Path] = (), recognizers: Sequence[EntityRecognizer] = ()
+) -> Toolkit:
+    """Returns a new toolkit over a new registry.
+
+    Raises:
+        RedactionError: Presidio could not be set up.
+    """
+    for name in ("presidio-analyzer", "presidio-anonymizer"):
+        # At DEBUG they log the text they look at.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        return _assemble(_registry(recognizer_files, recognizers))
+    except RedactionError:
+        raise
+    except Exception as error:
+        raise RedactionError(
+            f"The recognizers could not be set up ({type(error).__name__})."
+        ) from None
+
+
+def _registry(
+    recognizer_files: Sequence[Path], recognizers: Sequence[EntityRecognizer]
+) -> RecognizerRegistry:
+    from presidio_analyzer import RecognizerRegistry
+
+    from redaction.detect.recognizers import PeopleRecognizer, RuleRecognizer
+
+    registry = RecognizerRegistry(recognizers=[])
+    for rule in RULES:
+        registry.add_recognizer(RuleRecognizer(rule))
+    registry.add_recognizer(PeopleRecognizer())
+    for path in recognizer_files:
+        registry.add_recognizers_from_yaml(path)
+    for recognizer in recognizers:
+        registry.add_recognizer(recognizer)
+    return registry
+
+
+def _assemble(registry: RecognizerRegistry) -> Toolkit:
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NoOpNlpEngine
+
+    from redaction.detect.recognizers import PeopleRecognizer, RuleRecognizer
+
+    languages = sorted({r.supported_language for r in registry.recognizers} | {"en"})
+    registry.supported_languages = languages
+    name = model.installed_model()
+    finders: list[Finder] = [model.finder(name)] if name else []
+    guests: list[Guest] = []
+    rules: list[Rule] = []
+    for recognizer in registry.recognizers:
+        if isinstance(recognizer, RuleRecognizer):
+            rules.append(recognizer.rule)
+        elif isinstance(recognizer, PeopleRecognizer):
+            finders.append(find_people)
+        else:
+            guests.append(Guest.of(recognizer))
+    return Toolkit(
+        rules=tuple(rules),
+        prose=tuple(finders),
+        guests=tuple(guests),
+        analyzer=AnalyzerEngine(
+            registry=registry,
+            nlp_engine=NoOpNlpEngine([{"lang_code": c, "model_name": "none"} for c in languages]),
+            supported_languages=languages,
+        ),
+        context_words=_context_words(rules),
+        model=name,
+    )
+
+
+def _context_words(rules: Iterable[Rule]) -> str:
+    words = sorted({re.escape(word) for rule in rules for word in rule.context})
+    return "(?i:" + "|".join(words) + ")"

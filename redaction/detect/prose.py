@@ -1,0 +1,183 @@
+"""People in running text, without a language model: known names, and words that announce one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from redaction.detect.names import COMMON, GIVEN, SURNAME, NameBook, fold, name_book
+from redaction.detect.person import ORGANISATIONS, PARTICLES, SUFFIXES, THINGS, TITLES
+from redaction.detect.rule import Span
+from redaction.entities import PERSON
+from redaction.lists import sections
+
+_CUES: Final = sections("vocabulary")["cues"]
+"""Words after which a name is expected."""
+_NEVER: Final = sections("vocabulary")["never"]
+"""Words that often stand capitalised beside a name without being part of it."""
+
+_LETTER = r"[^\W\d_]"
+_UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x530)) if c.isupper())
+_UP = rf"[{_UPPER}](?:[\w'’\-]|\.(?={_LETTER})){{0,40}}"
+_GAP = r"\.?[ \u00a0\-]{1,2}"
+_PARTICLE = (
+    "(?:" + "|".join(sorted((p for p in PARTICLES if p.isascii()), key=len, reverse=True)) + ")"
+)
+_RUN: Final = re.compile(rf"(?<![\w@./\-]){_UP}(?:{_GAP}(?:{_UP}|{_PARTICLE}(?=[ \u00a0])))*")
+_WORD: Final = re.compile(rf"{_LETTER}(?:[\w'’\-]|\.(?={_LETTER}))*")
+# Scripts without capitals.
+_CASELESS_LETTER = r"[\u0590-\u06ff\u0900-\u0eff\u10a0-\u10ff]"
+_CASELESS: Final = re.compile(rf"{_CASELESS_LETTER}{{1,30}}(?: {_CASELESS_LETTER}{{1,30}})*")
+_MAX_WORDS: Final = 6
+
+_HAN_TITLE = r"(?:様|さま|さん|氏|殿|先生|女士|小姐|同学)"
+_HAN_CUE = (
+    r"(?:お客様|お客さま|顧客|客户|顾客|用户|會員|会员|联系人|聯絡人|担当者?|申請人|申请人)[:： ]?"
+)
+_HAN_RUN = r"[\u3400-\u9fff々]{1,3}[ \u3000]?[\u3040-\u30ff\u3400-\u9fff々]{1,4}?"
+_HAN_CUED: Final = re.compile(rf"{_HAN_CUE}({_HAN_RUN})(?={_HAN_TITLE}|[\s,，。、的はがをに]|$)")
+_HAN_TITLED: Final = re.compile(rf"(?<![\u3400-\u9fff々])({_HAN_RUN})(?={_HAN_TITLE})")
+_HANGUL_NAME: Final = re.compile(r"([가-힣]{1,2}\s?[가-힣]{1,3}?)\s?(?=님|씨|고객|군|양)")
+
+
+def find_people(text: str) -> Iterator[Span]:
+    """Yields the names of people in `text`, titles included. Linear in the length of the text."""
+    book = name_book()
+    for run in _RUN.finditer(text):
+        span = _in_run(text, run, book)
+        if span is not None:
+            yield span
+    if not text.isascii():
+        yield from _in_caseless(text, book)
+        yield from _in_han(text, book)
+
+
+def _in_run(text: str, run: re.Match[str], book: NameBook) -> Span | None:
+    words = list(_WORD.finditer(text, run.start(), run.end()))
+    folded = [fold(w.group(0)) for w in words]
+    start = _start_of_name(folded, book)
+    end = _end_of_name(words, folded, start, book)
+    if end <= start:
+        return None
+    begin = words[start].start()
+    announced = bool(start) and any(f in _CUES for f in folded[:start])
+    title = None
+    if not start:
+        title = _word_before(text, begin)
+        announced = title is not None and fold(title.group(1)) in _CUES_AND_TITLES
+    spelt = [w.group(0) for w in words[start:end]]
+    if not _is_person(spelt, folded[start:end], book, announced=announced):
+        return None
+    if title is not None and fold(title.group(1)) in TITLES:
+        begin = title.start(1)
+    return Span(begin, words[end - 1].end(), PERSON, 0.8 if announced else 0.7)
+
+
+def _start_of_name(folded: list[str], book: NameBook) -> int:
+    start = 0
+    while start < len(folded) and (folded[start] in _CUES or folded[start] in _NEVER):
+        titled = folded[start] in TITLES and start + 1 < len(folded)
+        if titled and folded[start + 1] not in _NEVER:
+            break
+        start += 1
+    while start < len(folded) - 1 and (
+        (folded[start] in PARTICLES and len(folded[start]) == 1)
+        or (book.flags.get(folded[start]) == COMMON and folded[start] not in TITLES)
+    ):
+        start += 1
+    return start
+
+
+def _end_of_name(words: list[re.Match[str]], folded: list[str], start: int, book: NameBook) -> int:
+    end = start
+    while end < min(len(words), start + _MAX_WORDS):
+        if folded[end] in _NEVER and folded[end] not in PARTICLES:
+            follows_given = end > start and bool(book.flags.get(folded[end - 1], 0) & GIVEN)
+            if not (follows_given and book.flags.get(folded[end], 0) & SURNAME):
+                break
+        end += 1
+    while end > start and folded[end - 1] in PARTICLES and words[end - 1].group(0)[0].islower():
+        end -= 1
+    return end
+
+
+_BEFORE: Final = re.compile(rf"({_LETTER}[\w'’\-]{{0,30}})\.?[:\s(\"'„“«]{{0,3}}$")
+_CUES_AND_TITLES: Final = _CUES | TITLES
+
+
+def _word_before(text: str, start: int) -> re.Match[str] | None:
+    return _BEFORE.search(text, max(0, start - 24), start) if start else None
+
+
+def _in_caseless(text: str, book: NameBook) -> Iterator[Span]:
+    for run in _CASELESS.finditer(text):
+        at = run.start()
+        words = []
+        for word in run.group(0).split(" "):
+            words.append((at, word))
+            at += len(word) + 1
+        yield from _names_among(words, book)
+
+
+def _names_among(words: list[tuple[int, str]], book: NameBook) -> Iterator[Span]:
+    index = 0
+    while index < len(words):
+        cued = fold(words[index][1]) in _CUES_AND_TITLES
+        first = index + cued
+        last = first
+        while last < min(len(words), first + 4) and book.known(words[last][1]):
+            last += 1
+        if cued and last == first:
+            last = min(len(words), first + 2)
+        if last - first >= (1 if cued else 2):
+            yield Span(words[first][0], words[last - 1][0] + len(words[last - 1][1]), PERSON, 0.7)
+        index = max(last, index + 1)
+
+
+def _is_person(words: list[str], folded: list[str], book: NameBook, *, announced: bool) -> bool:
+    titled = folded[0] in TITLES and len(folded) > 1
+    core = [
+        (w, f)
+        for w, f in zip(words, folded, strict=True)
+        if f not in TITLES and f not in PARTICLES and f not in SUFFIXES
+    ]
+    if not core or any(f in ORGANISATIONS for _, f in core):
+        return False
+    if any(f in THINGS and not book.flags.get(f, 0) & SURNAME for _, f in core[1:]):
+        return False
+    flags = [
+        max((book.known(p) for p in (w, *re.split(r"[-'’]", w)) if p), default=0) for w, _ in core
+    ]
+    named = sum(bool(f & (GIVEN | SURNAME)) for f in flags)
+    certain = sum(bool(f & (GIVEN | SURNAME)) and not f & COMMON for f in flags)
+    unknown = sum(not f for f in flags)
+    shouting = all(w.isupper() and len(w) > 1 for w, _ in core)
+    if titled or announced:
+        return _announced_name(len(core), named, certain, unknown, shouting=shouting, titled=titled)
+    if len(core) == 1:
+        return False
+    first = next((f for f in flags if f), 0)
+    given = bool(first & GIVEN)
+    return (
+        (certain >= 2 or (certain >= 1 and (named >= 2 or (given and unknown >= 1))))
+        and not (shouting and certain < 2)
+    ) or (given and named >= 2 and len(core) <= 3 and bool(flags[-1] & SURNAME))
+
+
+def _announced_name(
+    count: int, named: int, certain: int, unknown: int, *, shouting: bool, titled: bool
+) -> bool:
+    if count == 1:
+        return certain == 1 or ((titled and (named == 1 or unknown == 1)) and not shouting)
+    if shouting:
+        return certain >= 1
+    return certain >= 1 or named >= 2 or (named + unknown == count and count <= 4)
+
+
+def _in_han(text: str, book: NameBook) -> Iterator[Span]:
+    for pattern in (_HAN_CUED, _HAN_TITLED, _HANGUL_NAME):
+        for match in pattern.finditer(text):
+            value = match.group(1).strip()
+            if book.han(value) or book.hangul(value):
+                yield Span(*match.span(1), PERSON, 0.75)

@@ -1,0 +1,109 @@
+"""What most values of a column agree on.
+
+A check digit is right by chance once in ten; a column whose values nearly all have a right one is
+no chance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from redaction.detect import decode
+from redaction.detect.checks import card_of_any_length, digits_of
+from redaction.detect.rule import Rule
+from redaction.entities import (
+    CREDIT_CARD,
+    DRIVER_LICENSE,
+    LOCATION,
+    NATIONAL_ID,
+    PASSPORT,
+    PHONE_NUMBER,
+)
+
+_MANY: Final = 5
+_MANY_NUMBERS: Final = 8
+_NEARLY_ALL: Final = 0.9
+_MOST: Final = 0.6
+_FIRST_LOOK: Final = 40
+# Forms too loose to vote with: nearly any code has them.
+_NO_VOTE: Final = frozenset({"passport", "driver_license", "id_number", "assignment"})
+
+
+def text(values: Sequence[str], rules: Sequence[Rule]) -> str | None:
+    """Returns the entity that nearly all of `values`, different texts, are, or None."""
+    if len(values) < _MANY:
+        return None
+    few = values[:: max(1, len(values) // _FIRST_LOOK)]
+    for entity, voters in _by_entity(rules).items():
+        needed = _needed(entity)
+        if _share(few, voters) < needed - 0.15:
+            continue
+        if _share(values, voters) >= needed and not _only_numbers(entity, values):
+            return entity
+    return None
+
+
+def _needed(entity: str) -> float:
+    return 0.5 if entity == LOCATION else _NEARLY_ALL
+
+
+def _by_entity(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    """Groups the rules; telephone numbers, the loosest form, come last."""
+    grouped: dict[str, list[Rule]] = {}
+    for rule in sorted(rules, key=lambda r: r.entity == PHONE_NUMBER):
+        if rule.name not in _NO_VOTE:
+            grouped.setdefault(rule.entity, []).append(rule)
+    return grouped
+
+
+def _share(values: Sequence[str], voters: Sequence[Rule]) -> float:
+    return sum(any(_is(value, v) for v in voters) for value in values) / len(values)
+
+
+def _is(value: str, rule: Rule) -> bool:
+    if rule.entity != LOCATION:
+        return rule.matches(value)
+    # What follows a street differs too much to ask for the whole value.
+    return len(value) < 160 and next(rule.find(value), None) is not None
+
+
+def _only_numbers(entity: str, values: Sequence[str]) -> bool:
+    """True for a column of bare numbers that could be telephone numbers, as any number could."""
+    if entity != PHONE_NUMBER:
+        return False
+    bare = sum(value.isdecimal() and not value.startswith("0") for value in values)
+    return bare > 0.8 * len(values)
+
+
+def numbers(values: Sequence[str], rules: Sequence[Rule], *, harmless: bool) -> str | None:
+    """Returns the entity that nearly all of `values`, whole numbers, are by their check digits."""
+    long = [v for v in values if 8 <= len(v) <= 19]
+    if harmless or len(long) < _MANY_NUMBERS or len(long) < _NEARLY_ALL * len(values):
+        return None
+    if sum(map(card_of_any_length, long)) >= _NEARLY_ALL * len(long):
+        return CREDIT_CARD
+    for entity, voters in _by_entity(rules).items():
+        if entity in (PHONE_NUMBER, LOCATION, NATIONAL_ID, PASSPORT, DRIVER_LICENSE):
+            continue
+        if _share(long, voters) >= _NEARLY_ALL:
+            return entity
+    return None
+
+
+def disguised(values: Sequence[str], rules: Sequence[Rule]) -> bool:
+    """True when most of `values` turn into personal data under one and the same disguise."""
+    if len(values) < 4 or not any(digits_of(v) or "." in v for v in values):
+        return False
+    few = values[:: max(1, len(values) // _FIRST_LOOK)]
+    strong = [r for r in rules if r.entity != LOCATION and r.strength == "strong"]
+    hits: Counter[str] = Counter()
+    for value in few:
+        found = {
+            name
+            for name, plain in decode.decodings(value, telling=False, depth=1)
+            if any(r.matches(plain) for r in strong)
+        }
+        hits.update(found)
+    return any(n >= _MOST * len(few) for n in hits.values())
