@@ -141,6 +141,7 @@ class Review:
             Refused: the author, or not a reviewer, or part of the diff is hidden from this person.
         """
         caller = self._current(caller)
+        self._load(change, caller)
         self.expire()
         try:
             with self._store.write() as conn:
@@ -186,6 +187,7 @@ class Review:
         caller = self._current(caller)
         if not reason.strip():
             raise Illegal("Say why you reject it; the author reads that.")
+        self._load(change, caller)
         with self._store.write() as conn:
             stored = self._deciding(conn, change, caller)
             now = self._store.now()

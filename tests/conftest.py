@@ -1,0 +1,29 @@
+"""What every test shares: no model is ever asked, and a small company with canaries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydantic_ai.models
+import pytest
+
+from tests.company import Company, make_company
+
+pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    """A data folder with a small shop, people and a policy, opened."""
+    opened = make_company(tmp_path / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the data folder of whoever runs it."""
+    if "GATEHOUSE_TEST_HOME" not in os.environ:
+        monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "unused-home"))
