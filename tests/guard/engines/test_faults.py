@@ -162,6 +162,17 @@ def test_a_broken_file_is_named_and_works_again_once_it_is_back(
         assert rows(fresh, "SELECT count(*) FROM people") == [(3,)]
 
 
+def test_a_damaged_file_is_said_to_be_damaged(engine: EngineName, database: Path) -> None:
+    content = database.read_bytes()
+    # Past the header of the file, so that it still looks like a database.
+    kept = {"sqlite": 4_096, "duckdb": 12_288}[engine]
+    content = content[:kept] + b"\xee" * (len(content) - kept)
+    database.write_bytes(content)
+    with opened(engine, database) as fresh, pytest.raises(SourceUnavailable) as caught:
+        rows(fresh, "SELECT p.name FROM people p JOIN orders o ON o.person_id = p.id")
+    assert str(caught.value).startswith("The database of shop is damaged.")
+
+
 def test_a_file_that_was_replaced_is_read_anew(
     adapter: EmbeddedEngine, engine: EngineName, database: Path
 ) -> None:
