@@ -1,6 +1,7 @@
 """What planning a question gives: a plan, a question back, a refusal or a change to propose.
 
-A closed union; match it with `assert_never`. All of it is plain text: nothing here has touched a source.
+A closed union; match it with `assert_never`. All of it is plain text: nothing here has touched a
+source.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class ChartHint:
 class Plan:
     """One SELECT and how the question was read.
 
-    `interpretation` names everything that is in `sql`; print it beside the answer. `assumptions` are the
-    choices the question left open.
+    `interpretation` names everything that is in `sql`; print it beside the answer. `assumptions`
+    are the choices the question left open.
     """
 
     sql: str

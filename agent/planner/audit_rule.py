@@ -1,7 +1,7 @@
 """The audit rule: everything recognised in the question must be visible in the statement.
 
-It reads only the tags and the finished text, so it shares no reasoning with the rules that built it: a part
-that any of them dropped is found here and the question is refused.
+It reads only the tags and the finished text, so it shares no reasoning with the rules that built
+it: a part that any of them dropped is found here and the question is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from agent.planner.schema import Field
 from agent.planner.tagging import Tag
 from agent.planner.timegrammar import Grain, Period, floor
 from agent.planner.vocabulary import Vocabulary
+from agent.planner.words import fold, stem
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
@@ -77,18 +78,43 @@ def unused_part(tags: Sequence[Tag], sql: str, vocabulary: Vocabulary) -> str | 
     text = _taken_apart(sql)
     for at, tag in enumerate(tags):
         before = tags[at - 1] if at else None
-        after = tags[at + 1] if at + 1 < len(tags) else None
-        if before is not None and before.op == "like":
-            if any(tag.text in literal.replace("!", "") for literal in text.literals):
-                continue
-        if tag.op == "distinct" and after is not None and after.tables:
-            continue
-        if before is not None and before.op in _NEGATIONS and tag.metrics:
-            if any(t.casefold() in text.names for t in _tables_of(tag, vocabulary)):
-                continue
-        if not _visible(tag, before, text, vocabulary):
+        if not _shown(tag, before, tags[at + 1 : at + 4], text, vocabulary):
             return tag.text
     return None
+
+
+def _shown(
+    tag: Tag, before: Tag | None, after: Sequence[Tag], text: _Text, vocabulary: Vocabulary
+) -> bool:
+    """Words whose trace depends on those beside them; all others leave a trace of their own."""
+    following = after[0] if after else None
+    if before is not None and before.op == "like" and _in_literal(tag.text, text):
+        return True
+    if before is not None and before.op in _NEGATIONS and tag.metrics:
+        return any(t.casefold() in text.names for t in _tables_of(tag, vocabulary))
+    if tag.op == "by" and not tag.entries:
+        return _names_a_row(after) or text.has("GROUP BY", "PARTITION BY", "ORDER BY")
+    if tag.op == "count" and following is not None and following.op in {"grain", "unit"}:
+        return True
+    if tag.op == "distinct" and following is not None and following.tables:
+        return True
+    return _visible(tag, before, text, vocabulary)
+
+
+def _in_literal(words: str, text: _Text) -> bool:
+    return any(words in literal.replace("!", "") for literal in text.literals)
+
+
+def _names_a_row(after: Sequence[Tag]) -> bool:
+    """True when a condition follows "by", and no group or order."""
+    for at, tag in enumerate(after):
+        if tag.values or tag.flags or tag.name or tag.literal:
+            return True
+        if tag.number is not None:
+            return at > 0
+        if not (tag.tables or tag.columns or tag.op == "noise"):
+            return False
+    return False
 
 
 _NEGATIONS = {"without", "no", "never"}
@@ -104,7 +130,10 @@ def _visible(tag: Tag, before: Tag | None, text: _Text, vocabulary: Vocabulary) 
     if tag.period is not None:
         return _period_visible(tag.period, text)
     if tag.literal is not None:
-        return any(tag.literal in literal.replace("!", "") for literal in text.literals)
+        return _in_literal(tag.literal, text)
+    if tag.part_of is not None:
+        wanted = stem(fold(tag.text))
+        return any(wanted in fold(literal) for literal in text.literals)
     if tag.name is not None:
         return set(tag.name) <= text.literals
     if any(_entry_visible(e, text, vocabulary) for e in tag.entries):
@@ -177,7 +206,9 @@ def _metric_visible(name: str, text: _Text, vocabulary: Vocabulary) -> bool:
 
 def _operator_visible(tag: Tag, before: Tag | None, text: _Text) -> bool:
     if tag.op in {"grain", "unit"}:
-        counted = before is not None and (before.number is not None or before.op == "prep")
+        counted = before is not None and (
+            before.number is not None or before.op in {"prep", "count"}
+        )
         return counted or text.has(*_GRAIN_MARKS.get(tag.argument, ()))
     if tag.op == "cmp":
         return text.has(f" {tag.argument} ")
@@ -209,7 +240,6 @@ _CHECKS: dict[Op, Callable[[_Text], bool]] = {
     "extreme": _any(*_END, "MAX(", "MIN("),
     "growth": _any("growth_percent"),
     "howlong": _any("julianday", "date_diff", "extract(", "timestampdiff"),
-    "howmuch": _any("SUM(", "AVG("),
     "latest": _any(*_END, "MAX("),
     "like": _any("LIKE ", "= "),
     "max": _any("MAX("),

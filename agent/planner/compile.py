@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from agent.planner.answers import ChartHint
+from agent.planner.columns import (
+    Columns,
+    Grouped,
+    add_groups,
+    add_keys,
+    column_name,
+    grain_name,
+    group_columns,
+    indented,
+    labels_of,
+    number_name,
+)
 from agent.planner.frame import (
-    ColumnGroup,
     Condition,
     Counted,
     Frame,
-    Group,
     InPeriod,
     Number,
     Ref,
-    RowGroup,
     TimeGroup,
 )
 from agent.planner.level import Aliases, Level, flat
-from agent.planner.numbers import plural
-from agent.planner.schema import Field, name_words, spoken
+from agent.planner.schema import Field
 from agent.planner.timegrammar import Grain, floor
 from agent.planner.vocabulary import Vocabulary
-
-_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 @dataclass(frozen=True)
@@ -32,26 +38,6 @@ class Compiled:
 
     sql: str
     chart: ChartHint | None
-
-
-@dataclass
-class _Columns:
-    """The select list: expressions and the names they get, each name once."""
-
-    texts: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-
-    def add(self, expression: str, name: str, level: Level) -> str:
-        """Adds a column and returns the name it got."""
-        unique, count = name, 1
-        while unique in self.names:
-            count += 1
-            unique = f"{name}_{count}"
-        spelled = level.sql.name(unique)
-        bare = expression.rpartition(".")[2] == spelled and "(" not in expression
-        self.texts.append(expression if bare else f"{expression} AS {spelled}")
-        self.names.append(unique)
-        return unique
 
 
 def compile_frame(frame: Frame, vocabulary: Vocabulary) -> Compiled:
@@ -87,9 +73,9 @@ def _rows(frame: Frame, level: Level) -> str:
     for path in frame.left_join:
         level.alias(path, left=True)
     where = level.where(frame.conditions)
-    columns = _Columns()
+    columns = Columns()
     for ref in frame.shown:
-        columns.add(level.column(ref), _column_name(ref), level)
+        columns.add(level.column(ref), column_name(ref), level)
     for condition in frame.conditions:
         if isinstance(condition, Counted) and not frame.distinct:
             _count_column(condition, columns, level)
@@ -102,21 +88,10 @@ def _rows(frame: Frame, level: Level) -> str:
     )
 
 
-def _count_column(condition: Counted, columns: _Columns, level: Level) -> None:
+def _count_column(condition: Counted, columns: Columns, level: Level) -> None:
     total = level.counts[id(condition)]
-    name = _number_name(condition.number)
+    name = number_name(condition.number)
     columns.add(f"COALESCE({total}, 0)", name, level)
-
-
-def _column_name(ref: Ref) -> str:
-    name = ref.field.column
-    if ref.field.until is not None:
-        return f"{name}_to_{ref.field.until}_days"
-    if ref.path:
-        table = "_".join(name_words(ref.path[-1].target))
-        words = "_".join(name_words(name))
-        return words if words.startswith(table) else f"{table}_{words}"
-    return name
 
 
 def _row_order(frame: Frame, level: Level) -> str:
@@ -141,7 +116,7 @@ def _keys(frame: Frame, level: Level) -> list[str]:
     return [level.column(Ref((), Field(frame.base, k))) for k in table.primary_key]
 
 
-def _rows_by_group(frame: Frame, level: Level, columns: _Columns, where: list[str]) -> str:
+def _rows_by_group(frame: Frame, level: Level, columns: Columns, where: list[str]) -> str:
     """The first rows of each group, by a row number inside a derived table."""
     order = frame.order
     if order is None:
@@ -149,104 +124,24 @@ def _rows_by_group(frame: Frame, level: Level, columns: _Columns, where: list[st
     names = []
     partition = []
     for group in frame.groups:
-        for expression, name in _group_columns(group, level):
+        for expression, name in group_columns(group, level):
             partition.append(expression)
             if expression.rpartition(".")[2] in columns.names:
                 names.append(expression.rpartition(".")[2])
                 continue
             names.append(columns.add(expression, name, level))
+        for expression, name, _ in labels_of(group, level):
+            columns.add(expression, name, level)
     window = f"PARTITION BY {', '.join(partition)} ORDER BY {', '.join(_ordered(frame, level))}"
-    inner = _Columns([*columns.texts], [*columns.names])
+    inner = Columns([*columns.texts], [*columns.names])
     inner.add(f"ROW_NUMBER() OVER ({window})", "position", level)
     body = _clauses(f"SELECT {', '.join(inner.texts)}", level, where)
     shown = ", ".join(f"ranked.{level.sql.name(n)}" for n in columns.names)
     by = ", ".join(f"ranked.{level.sql.name(n)}" for n in names)
     return (
-        f"SELECT {shown}, ranked.position\nFROM (\n{_indented(body)}\n) AS ranked\n"
+        f"SELECT {shown}, ranked.position\nFROM (\n{indented(body)}\n) AS ranked\n"
         f"WHERE ranked.position <= {order.count}\nORDER BY {by}, ranked.position"
     )
-
-
-def _indented(text: str) -> str:
-    return "\n".join("  " + line for line in text.splitlines())
-
-
-def _group_columns(group: Group, level: Level) -> list[tuple[str, str]]:
-    """The columns that make a group, key first, and what each is called."""
-    match group:
-        case ColumnGroup():
-            return [(level.column(group.ref), _column_name(group.ref).split(".")[-1])]
-        case RowGroup():
-            return [(level.column(r), _column_name(r)) for r in _key_refs(group, level)]
-        case TimeGroup():
-            return [(level.sql.label(level.column(group.ref), group.grain), _grain_name(group))]
-
-
-def _grain_name(group: TimeGroup) -> str:
-    return "week_start" if group.grain == "week" else group.grain
-
-
-def _key_refs(group: RowGroup, level: Level) -> list[Ref]:
-    keys = level.vocabulary.table(group.table).primary_key
-    return [Ref(group.path, Field(group.table, k)) for k in keys]
-
-
-def _labels(group: Group, level: Level) -> list[tuple[str, str, bool]]:
-    """Further columns of a group that follow from its key; True when they must be grouped too."""
-    if isinstance(group, TimeGroup):
-        return _calendar_labels(group, level)
-    if not isinstance(group, RowGroup):
-        return []
-    vocabulary = level.vocabulary
-    found = []
-    for column in vocabulary.label(group.table):
-        ref = Ref(group.path, column)
-        masked = vocabulary.masked(column)
-        expression = level.column(ref)
-        if masked and vocabulary.dialect == "duckdb":
-            expression = f"MIN({expression})"
-        found.append((expression, _column_name(ref), not masked))
-    return found
-
-
-def _calendar_labels(group: TimeGroup, level: Level) -> list[tuple[str, str, bool]]:
-    column = level.column(group.ref)
-    if group.grain == "week":
-        number = level.sql.week_number(column)
-        return [(number, "week", True)] if number else []
-    if group.grain == "weekday":
-        day = level.sql.label(column, "weekday")
-        cases = " ".join(f"WHEN '{n}' THEN '{name}'" for n, name in enumerate(_WEEKDAYS))
-        return [(f"CASE {day} {cases} END", "weekday_name", True)]
-    return []
-
-
-@dataclass
-class _Grouped:
-    """The group columns of a statement: all shown ones, and those to group and order by."""
-
-    names: list[str] = field(default_factory=list)
-    by: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-
-
-def _add_groups(groups: tuple[Group, ...], columns: _Columns, level: Level) -> _Grouped:
-    grouped = _Grouped()
-    for group in groups:
-        for expression, name in _group_columns(group, level):
-            grouped.names.append(columns.add(expression, name, level))
-            grouped.by.append(expression)
-            grouped.keys.append(expression)
-        for expression, name, by in _labels(group, level):
-            grouped.names.append(columns.add(expression, name, level))
-            if by:
-                grouped.by.append(expression)
-    return grouped
-
-
-def _number_name(number: Number) -> str:
-    words = number.name.removeprefix("number of ").removesuffix(" values")
-    return "_".join(name_words(words.replace("-", " "))) or "value"
 
 
 def _split_where(frame: Frame) -> tuple[tuple[Condition, ...], dict[int, tuple[Condition, ...]]]:
@@ -260,13 +155,13 @@ def _split_where(frame: Frame) -> tuple[tuple[Condition, ...], dict[int, tuple[C
 def _numbers(frame: Frame, level: Level) -> Compiled:
     conditions, rest = _split_where(frame)
     where = level.where(conditions)
-    columns = _Columns()
-    grouped = _add_groups(frame.groups, columns, level)
+    columns = Columns()
+    grouped = add_groups(frame.groups, columns, level)
     values: list[str] = []
     for number in frame.numbers:
         expression = level.number(number, rest[id(number)])
         values.append(expression)
-        columns.add(expression, _number_name(number), level)
+        columns.add(expression, number_name(number), level)
     _transformed(frame, level, columns, grouped, values)
     having = [level.bound(level.number(n, rest[id(n)]), b) for n, b in frame.having]
     group_by = f"GROUP BY {', '.join(grouped.by)}" if grouped.by else ""
@@ -281,7 +176,7 @@ def _numbers(frame: Frame, level: Level) -> Compiled:
 
 
 def _transformed(
-    frame: Frame, level: Level, columns: _Columns, grouped: _Grouped, values: list[str]
+    frame: Frame, level: Level, columns: Columns, grouped: Grouped, values: list[str]
 ) -> None:
     value = values[0]
     if frame.transform == "share":
@@ -289,11 +184,11 @@ def _transformed(
     elif frame.transform == "part":
         number = frame.numbers[0]
         part = level.number(number, (*frame.part,))
-        columns.add(part, f"part_of_{_number_name(number)}", level)
+        columns.add(part, f"part_of_{number_name(number)}", level)
         columns.add(f"100.0 * {part} / NULLIF({value}, 0)", "percent", level)
     elif frame.transform == "running":
         time = [g for g in frame.groups if isinstance(g, TimeGroup)]
-        order = [e for g in time for e, _ in _group_columns(g, level)]
+        order = [e for g in time for e, _ in group_columns(g, level)]
         others = [k for k in grouped.keys if k not in order]
         partition = f"PARTITION BY {', '.join(others)} " if others else ""
         window = f"SUM({value}) OVER ({partition}ORDER BY {', '.join(order)})"
@@ -301,14 +196,14 @@ def _transformed(
 
 
 def _number_order(
-    frame: Frame, columns: _Columns, grouped: _Grouped, level: Level
+    frame: Frame, columns: Columns, grouped: Grouped, level: Level
 ) -> tuple[str, ...]:
     if not grouped.by:
         return ()
     if frame.order is None or not isinstance(frame.order.by, Number):
         if any(isinstance(g, TimeGroup) for g in frame.groups):
             return (f"ORDER BY {', '.join(grouped.keys)}",)
-        first = level.sql.name(_number_name(frame.numbers[0]))
+        first = level.sql.name(number_name(frame.numbers[0]))
         return (f"ORDER BY {first} DESC, {', '.join(grouped.keys)}",)
     position = frame.numbers.index(frame.order.by)
     name = level.sql.name(columns.names[len(grouped.names) + position])
@@ -318,24 +213,24 @@ def _number_order(
 
 
 def _top_by_group(
-    frame: Frame, level: Level, columns: _Columns, body: tuple[list[str], str, str]
+    frame: Frame, level: Level, columns: Columns, body: tuple[list[str], str, str]
 ) -> str:
     order = frame.order
     if order is None or not isinstance(order.by, Number):
         return ""
     where, group_by, having = body
-    partition = [e for g in frame.groups[: order.partition] for e, _ in _group_columns(g, level)]
-    rest = [e for g in frame.groups[order.partition :] for e, _ in _group_columns(g, level)]
+    partition = [e for g in frame.groups[: order.partition] for e, _ in group_columns(g, level)]
+    rest = [e for g in frame.groups[order.partition :] for e, _ in group_columns(g, level)]
     value = level.number(order.by)
     direction = " DESC" if order.descending else ""
     window = f"PARTITION BY {', '.join(partition)} ORDER BY {', '.join([value + direction, *rest])}"
-    inner = _Columns([*columns.texts], [*columns.names])
+    inner = Columns([*columns.texts], [*columns.names])
     inner.add(f"ROW_NUMBER() OVER ({window})", "position", level)
     text = _clauses(f"SELECT {', '.join(inner.texts)}", level, where, group_by, having)
     shown = ", ".join(f"ranked.{level.sql.name(n)}" for n in inner.names)
     first = level.sql.name(columns.names[0])
     return (
-        f"SELECT {shown}\nFROM (\n{_indented(text)}\n) AS ranked\n"
+        f"SELECT {shown}\nFROM (\n{indented(text)}\n) AS ranked\n"
         f"WHERE ranked.position <= {order.count}\nORDER BY ranked.{first}, ranked.position"
     )
 
@@ -344,27 +239,17 @@ def _average(frame: Frame, level: Level) -> str:
     """The number for each group inside, their average outside."""
     conditions, rest = _split_where(frame)
     where = level.where(conditions)
-    columns = _Columns()
-    outer = _add_groups(frame.groups[: -frame.inner], columns, level)
-    inner = _add_groups_plain(frame.groups[-frame.inner :], columns, level)
+    columns = Columns()
+    outer = add_groups(frame.groups[: -frame.inner], columns, level)
+    inner = add_keys(frame.groups[-frame.inner :], columns, level)
     number = frame.numbers[0]
-    name = columns.add(level.number(number, rest[id(number)]), _number_name(number), level)
+    name = columns.add(level.number(number, rest[id(number)]), number_name(number), level)
     by = ", ".join([*outer.by, *inner])
     text = _clauses(f"SELECT {', '.join(columns.texts)}", level, where, f"GROUP BY {by}")
     shown = [f"per_group.{level.sql.name(n)}" for n in outer.names]
     value = f"AVG(per_group.{level.sql.name(name)}) AS {level.sql.name('average_' + name)}"
     tail = f"\nGROUP BY {', '.join(shown)}\nORDER BY {', '.join(shown)}" if shown else ""
-    return f"SELECT {', '.join([*shown, value])}\nFROM (\n{_indented(text)}\n) AS per_group{tail}"
-
-
-def _add_groups_plain(groups: tuple[Group, ...], columns: _Columns, level: Level) -> list[str]:
-    """Groups by key alone, without labels."""
-    by = []
-    for group in groups:
-        for expression, name in _group_columns(group, level):
-            columns.add(expression, name, level)
-            by.append(expression)
-    return by
+    return f"SELECT {', '.join([*shown, value])}\nFROM (\n{indented(text)}\n) AS per_group{tail}"
 
 
 def _growth(frame: Frame, vocabulary: Vocabulary) -> Compiled:
@@ -385,11 +270,11 @@ def _growth(frame: Frame, vocabulary: Vocabulary) -> Compiled:
         f"SELECT {start} AS period_start, {value} AS total", level, where, f"GROUP BY {start}"
     )
     shown = sql.label("this_period.period_start", group.grain)
-    name = sql.name(_number_name(number))
+    name = sql.name(number_name(number))
     change = "100.0 * (this_period.total - previous.total) / NULLIF(previous.total, 0)"
     select = (
-        f"SELECT {shown} AS {sql.name(_grain_name(group))}, this_period.total AS {name}, "
-        f"previous.total AS previous_{_number_name(number)}, {change} AS growth_percent"
+        f"SELECT {shown} AS {sql.name(grain_name(group))}, this_period.total AS {name}, "
+        f"previous.total AS previous_{number_name(number)}, {change} AS growth_percent"
     )
     joined = (
         "FROM periods AS this_period\n  JOIN periods AS previous ON previous.period_start = "
@@ -398,13 +283,13 @@ def _growth(frame: Frame, vocabulary: Vocabulary) -> Compiled:
     limits = [_outer_period(p, group.grain, level) for p in periods]
     tail = ["WHERE " + "\n  AND ".join(limits)] if limits else []
     lines = [
-        f"WITH periods AS (\n{_indented(inner)}\n)",
+        f"WITH periods AS (\n{indented(inner)}\n)",
         select,
         joined,
         *tail,
         "ORDER BY this_period.period_start",
     ]
-    chart = ChartHint(kind="line", x=_grain_name(group), y="growth_percent")
+    chart = ChartHint(kind="line", x=grain_name(group), y="growth_percent")
     return Compiled("\n".join(lines), chart)
 
 
@@ -420,7 +305,7 @@ def _outer_period(condition: InPeriod, grain: Grain, level: Level) -> str:
     return ranges[0] if len(ranges) == 1 else "(" + " OR ".join(f"({r})" for r in ranges) + ")"
 
 
-def _chart(frame: Frame, columns: _Columns, grouped: _Grouped) -> ChartHint | None:
+def _chart(frame: Frame, columns: Columns, grouped: Grouped) -> ChartHint | None:
     """A line over time, bars over groups; none for a single number."""
     if not frame.groups or len(frame.groups) > 2:
         return None
@@ -437,8 +322,3 @@ def _chart(frame: Frame, columns: _Columns, grouped: _Grouped) -> ChartHint | No
     x = grouped.names[time[0]] if time else grouped.names[0]
     series = next(n for n in grouped.names if n != x)
     return ChartHint(kind="line" if time else "bar", x=x, y=y, series=series)
-
-
-def rows_word(table: str) -> str:
-    """Returns what rows of a table are called."""
-    return plural(spoken(table))

@@ -10,17 +10,16 @@ from agent.planner.reading import TextMode
 from agent.planner.timegrammar import Grain
 from agent.planner.vocabulary import Dialect
 
-RESERVED = frozenset(
-    """
+_WORDS = """
     all alter and any as asc at between both by case cast check collate column constraint create
     cross current date default delete desc distinct do drop else end escape except exists false
-    fetch for foreign from full glob grant group having if in index inner insert intersect interval
-    into is isnull join key left like limit match natural no not notnull null of offset on or order
-    outer over partition primary qualify range rank references returning right row rows select set
-    some table then time timestamp to true union unique update user using values view when where
-    window with year month day hour
-    """.split()
-)
+    fetch for foreign from full glob grant group having if in index inner insert intersect
+    interval into is isnull join key left like limit match natural no not notnull null of offset
+    on or order outer over partition primary qualify range rank references returning right row
+    rows select set some table then time timestamp to true union unique update user using values
+    view when where window with year month day hour
+"""
+RESERVED = frozenset(_WORDS.split())
 _SIMPLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _LOWER = re.compile(r"^[a-z_][a-z0-9_]*$")
 _FORMATS = {"month": "%Y-%m", "year": "%Y", "hour": "%H", "weekday": "%w", "day": "%Y-%m-%d"}
@@ -65,9 +64,9 @@ class Sql:
         literal = f"'{value.isoformat()}'"
         return literal if self.dialect in {"sqlite", "mysql"} else f"DATE {literal}"
 
-    def flag(self, column: str, *, value: bool) -> str:
-        """Returns the test of a boolean column."""
-        if self.dialect in {"sqlite", "mysql"}:
+    def flag(self, column: str, *, value: bool, integer: bool = False) -> str:
+        """Returns the test of a boolean column, or of an integer that stands for one."""
+        if integer or self.dialect in {"sqlite", "mysql"}:
             return f"{column} = {int(value)}"
         return f"{column} = {'TRUE' if value else 'FALSE'}"
 

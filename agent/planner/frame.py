@@ -1,4 +1,4 @@
-"""A question as a query: which rows, numbers, groups, conditions and order, by column and join path.
+"""A question as a query: rows, numbers, groups, conditions and order, by column and join path.
 
 A `Path` runs from the base table along foreign keys, many-to-one; `()` is the base itself.
 """
@@ -6,7 +6,7 @@ A `Path` runs from the base table along foreign keys, many-to-one; `()` is the b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from agent.planner.joins import Path
@@ -43,11 +43,11 @@ class IsFlag:
 
 @dataclass(frozen=True, kw_only=True)
 class IsNumber:
-    """A number, or the days of a duration, within a bound. `factor` turns the bound's unit into the column's."""
+    """A number, or the days of a duration, within a bound times `factor`."""
 
     ref: Ref
     bound: Bound
-    factor: Decimal = Decimal(1)
+    factor: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Number:
     """For a metric: the way to each table its definition uses."""
     where: tuple[Condition, ...] = ()
     when: tuple[Condition, ...] = ()
-    factor: Decimal = Decimal(1)
+    factor: Fraction = Fraction(1)
     note: str = ""
 
     @property
@@ -171,12 +171,13 @@ Group = ColumnGroup | RowGroup | TimeGroup
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The order of the result and how many rows of it, in each of the first groups if `partition`."""
+    """The order of the result and how many rows of it."""
 
     by: Ref | Number
     descending: bool
     count: int | None = None
     partition: int = 0
+    """How many of the first groups the rows are counted in; 0 for the whole result."""
 
 
 Transform = Literal["", "share", "part", "running", "growth", "average"]
@@ -186,9 +187,10 @@ Transform = Literal["", "share", "part", "running", "growth", "average"]
 class Frame:
     """The whole query.
 
-    Without numbers it lists rows (`shown`), distinct ones if so marked. `transform` says what is done with the one
-    number: its `share` of the total over the groups, the `part` of it under `part_of` conditions, its
-    `running` total, its `growth` against the period before, or the `average` of it over the last `inner` groups.
+    Without numbers it lists rows (`shown`), distinct ones if so marked. `transform` says what is
+    done with the one number: its `share` of the total over the groups, the `part` of it under
+    the `part` conditions, its `running` total, its `growth` against the period before, or the
+    `average` of it over the last `inner` groups.
     """
 
     base: str

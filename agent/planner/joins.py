@@ -43,7 +43,7 @@ class Graph:
         return next((h for h in self._hops.get(table, ()) if h.columns == (column,)), None)
 
     def paths(self, start: str, end: str) -> list[Path]:
-        """Returns every shortest many-to-one path; one empty path when start and end are the same."""
+        """Returns every shortest many-to-one path; the empty path from a table to itself."""
         return self._from(start).get(end, [])
 
     def distance(self, start: str, end: str) -> int | None:
@@ -52,7 +52,7 @@ class Graph:
         return len(found[0]) if found else None
 
     def bases(self, needed: Iterable[str]) -> list[str]:
-        """Returns the tables from which all `needed` are in reach, those with the shortest ways first."""
+        """Returns the tables from which all `needed` are in reach, the nearest first."""
         wanted = tuple(dict.fromkeys(needed))
         totals: list[tuple[int, str]] = []
         for table in self._hops:

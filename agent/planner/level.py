@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 from typing import assert_never
 
 from agent.planner.dialects import RESERVED, Sql
@@ -103,7 +104,10 @@ class Level:
             case IsValue():
                 return self._value(condition)
             case IsFlag():
-                return self.sql.flag(self.column(condition.ref), value=condition.value)
+                declared = self.vocabulary.column(condition.ref.field).type.casefold()
+                return self.sql.flag(
+                    self.column(condition.ref), value=condition.value, integer="int" in declared
+                )
             case IsNumber():
                 column = self._tested(condition.ref)
                 return self.bound(column, condition.bound, condition.factor)
@@ -134,11 +138,12 @@ class Level:
             return f"{column} {'<>' if condition.negated else '='} {values[0]}"
         return f"{column} {'NOT IN' if condition.negated else 'IN'} ({', '.join(values)})"
 
-    def bound(self, column: str, bound: Bound, factor: Decimal = Decimal(1)) -> str:
+    def bound(self, column: str, bound: Bound, factor: Fraction = Fraction(1)) -> str:
         """Returns the comparison of an expression with a bound."""
-        low = self.sql.number(bound.number * factor)
+        low = self.sql.number(_times(bound.number, factor))
         if bound.high is not None:
-            return f"{column} BETWEEN {low} AND {self.sql.number(bound.high * factor)}"
+            high = self.sql.number(_times(bound.high, factor))
+            return f"{column} BETWEEN {low} AND {high}"
         return f"{column} {bound.comparison} {low}"
 
     def _periods(self, condition: InPeriod) -> str:
@@ -227,12 +232,10 @@ class Level:
         if number.kind == "distinct":
             return self._tested(number.ref)
         value = self.column(number.ref)
-        return value if number.factor == 1 else f"{value} * {self._factor(number.factor)}"
-
-    def _factor(self, factor: Decimal) -> str:
-        if factor < 1:
-            return f"1.0 / {self.sql.number(1 / factor)}"
-        return f"{self.sql.number(factor)}.0" if factor == int(factor) else self.sql.number(factor)
+        if number.factor == 1:
+            return value
+        sign, by = ("/", 1 / number.factor) if number.factor < 1 else ("*", number.factor)
+        return f"{value} {sign} {float(by)}"
 
 
 def holds_for_zero(bound: Bound) -> bool:
@@ -252,3 +255,8 @@ def holds_for_zero(bound: Bound) -> bool:
 def flat(text: str) -> str:
     """Returns a statement on one line; text literals hold no line breaks."""
     return re.sub(r"\n *", " ", text)
+
+
+def _times(number: Decimal, factor: Fraction) -> Decimal:
+    exact = number * factor.numerator / factor.denominator
+    return exact if factor.denominator == 1 else exact.quantize(Decimal("1e-9"))

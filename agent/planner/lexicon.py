@@ -18,7 +18,7 @@ from agent.planner.words import fold, stem, stems_of
 from guard import Catalog, Column, Table
 
 MANY_VALUES = 200
-"""A column with more distinct values holds titles; its values count only where they are clearly meant."""
+"""A column with more distinct values holds titles, which count only where clearly meant."""
 MAX_VALUE_WORDS = 12
 
 
@@ -103,6 +103,8 @@ Entry = (
     | RoleVerb
 )
 Stems = tuple[str, ...]
+_NO_HEADS = {("id",), ("at",), ("on",), ("in",), ("to",), ("by",), ("via",)}
+"""Last words of column names that say nothing alone."""
 _COMMON = {
     "phone": ("phone number", "telephone", "telephone number"),
     "email": ("email address",),
@@ -112,7 +114,7 @@ _COMMON = {
 
 
 class Lexicon:
-    """The index from stems to entries. Build it once for a vocabulary; look-ups do not change it."""
+    """The index from stems to entries, built once for a vocabulary and not changed again."""
 
     def __init__(
         self,
@@ -127,15 +129,21 @@ class Lexicon:
         self._longest: dict[str, int] = {}
         self.words: set[str] = set()
         self.names: set[str] = set()
-        self.value_words: dict[str, set[Field]] = {}
+        self.last_words: dict[str, set[Field]] = {}
+        """The last words of names of several words, and the columns that hold such names."""
         self.metrics: dict[str, Metric] = {}
         phrases = ((stems_of(k), v) for k, v in semantics.phrases.items())
         self.phrases = tuple(sorted(phrases, key=lambda p: -len(p[0])))
+        self._tables = {name_stems(t.name) for t in catalog.tables} | _NO_HEADS
         for table in catalog.tables:
             self._add_table(table, semantics)
         self._add_metrics(catalog, semantics)
         self._add_durations(catalog, semantics)
         self._add_roles(semantics, graph)
+        self._add_short_names(catalog, graph)
+        people = [t for t, label in labels.items() if len(label) == 2]
+        if len(people) == 1:
+            self._say(["person", "people"], TableEntry(people[0]))
         self._add_values(catalog, values)
 
     def at(self, stems: Stems) -> tuple[tuple[Entry, ...], int]:
@@ -185,12 +193,22 @@ class Lexicon:
         for column in table.columns:
             self._add_column(table, column, semantics)
 
+    def _add_short_names(self, catalog: Catalog, graph: Graph) -> None:
+        """`InvoiceLine` is a line too, where nothing else is called that."""
+        for table in catalog.tables:
+            stems = name_stems(table.name)
+            for hop in graph.hops(table.name):
+                head = name_stems(hop.target)
+                rest = stems[len(head) :]
+                if stems[: len(head)] == head and rest and rest not in self._entries:
+                    self._add(rest, TableEntry(table.name))
+
     def _add_column(self, table: Table, column: Column, semantics: Semantics) -> None:
         field = Field(table.name, column.name)
         meaning = semantics.columns.get(f"{table.name}.{column.name}")
         stems = name_stems(column.name)
         self._add(stems, ColumnEntry(field))
-        if len(stems) > 1 and stems[-1] not in {"id", "at", "on", "in"}:
+        if len(stems) > 1 and stems[-1:] not in self._tables:
             self._add(stems[-1:], ColumnEntry(field, weak=True))
         for word, others in _COMMON.items():
             if stems[-1] == word:
@@ -205,8 +223,9 @@ class Lexicon:
             return
         self._say(meaning.synonyms, ColumnEntry(field))
         self._say_verbs(meaning.verbs, DateVerb(field) if kind == "date" else ColumnEntry(field))
-        self._say(meaning.yes, FlagEntry(field, value=True))
-        self._say(meaning.no, FlagEntry(field, value=False))
+        for side, words in ((True, meaning.yes), (False, meaning.no)):
+            for word in words:
+                self._say((word, *_flag_forms(word)), FlagEntry(field, value=side))
         for word, value in meaning.values.items():
             self._say([word], ValueEntry(field, value))
 
@@ -257,9 +276,8 @@ class Lexicon:
                 if not 0 < len(stems) <= MAX_VALUE_WORDS or _is_number(value):
                     continue
                 self._add(stems, ValueEntry(field, value, rare), name=not rare)
-                if not rare and len(stems) > 1:
-                    for word in stems:
-                        self.value_words.setdefault(word, set()).add(field)
+                if not rare and len(stems) > 1 and field in self._labels.get(field.table, ()):
+                    self.last_words.setdefault(stems[-1], set()).add(field)
 
 
 def _own_name(catalog: Catalog, table: str) -> str:
@@ -298,6 +316,11 @@ def forms_of(verb: str) -> tuple[str, ...]:
     bases = _bases(first)
     found = {first, *bases, *(b.removesuffix("e") + "ing" for b in bases)}
     return tuple(sorted(f"{f} {rest}".strip() for f in found))
+
+
+def _flag_forms(words: str) -> tuple[str, ...]:
+    """“opted in” is also "opt in"; a word alone, such as "discontinued", has no other form."""
+    return forms_of(words) if " " in words and words.split()[0].endswith("ed") else ()
 
 
 def _bases(past: str) -> tuple[str, ...]:

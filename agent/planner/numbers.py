@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from fractions import Fraction
 
 from agent.planner.frame import Condition, IsValue, Number, NumberKind, Ref
 from agent.planner.joins import Path
-from agent.planner.reading import Aggregate, Measure, Unit
+from agent.planner.reading import Aggregate, Measure
 from agent.planner.refs import Choice, Scope, Tied, Unresolved, entry_of, is_date
-from agent.planner.rules_measure import length_unit
 from agent.planner.schema import Field, name_stems, spoken
 from agent.planner.semantics import Definition, Metric, Test
+from agent.planner.units import SECONDS, Unit, length_unit
 from agent.planner.vocabulary import Vocabulary
 
-_SECONDS: dict[Unit, Decimal] = {
-    "millisecond": Decimal("0.001"),
-    "second": Decimal(1),
-    "minute": Decimal(60),
-    "hour": Decimal(3_600),
-    "day": Decimal(86_400),
-    "week": Decimal(604_800),
-}
 _ADDITIVE = {"amount", "total", "quantity", "cost", "byte", "sale", "revenue", "visit", "view"}
-_ADDITIVE |= {"purchase", "click", "count", "spend", "fee", "tax", "discount", "stock", "budget"}
+_ADDITIVE |= {"purchase", "click", "spend", "fee", "stock", "budget"}
 _AVERAGED = {"price", "rate", "rating", "satisfaction", "score", "age", "length", "duration"}
 _AVERAGED |= {"millisecond", "second", "minute", "salary", "percent", "percentage", "temperature"}
 _HEADS = {
@@ -169,12 +161,12 @@ def default_aggregate(vocabulary: Vocabulary, column: Field) -> Aggregate:
     return "sum" if stems & _ADDITIVE else "default"
 
 
-def unit_factor(column: Field, unit: Unit | None) -> Decimal | None:
-    """Returns how many of the column's own units one `unit` is, or None when it has no such unit."""
+def unit_factor(column: Field, unit: Unit | None) -> Fraction | None:
+    """Returns how many of the column's own units one `unit` is, None when that means nothing."""
     if unit is None:
-        return Decimal(1)
+        return Fraction(1)
     own: Unit | None = "day" if column.until is not None else length_unit(column.column)
-    return None if own is None else _SECONDS[unit] / _SECONDS[own]
+    return None if own is None else SECONDS[unit] / SECONDS[own]
 
 
 def heads_of(vocabulary: Vocabulary, table: str, heads: Sequence[str]) -> list[Field]:

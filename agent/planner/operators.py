@@ -130,7 +130,7 @@ _say(
     "share", "share of|percentage of|percent of|proportion of|fraction of|share|percentage|percent"
 )
 _say("share", "proportion|% of|pct of|shares of|percentages of|%")
-_say("distribution", "distribution of|distribution|split of|mix of|breakdown of")
+_say("distribution", "distribution of|distribution|mix of")
 _say(
     "running", "running total of|running total|cumulative|cumulated|running sum of|running count of"
 )
@@ -156,7 +156,7 @@ _say("asc", "ascending|asc|lowest first|smallest first|oldest first|from lowest 
 _say("desc", "descending|desc|highest first|largest first|newest first|from highest to lowest")
 _say("times", "times|time")
 _say("when", "when|on what date|what date|on which date|which date|what day|the date of|date of")
-_say("take", "take|takes|took|taken|taking")
+_say("take", "take|takes|took|taken|taking|does it take|did it take|do they take|it takes")
 _say("their", "their|its|his|her")
 _say("only", "only")
 _say("adjective", "expensive|pricey|costly", "price:desc")
@@ -169,6 +169,12 @@ _say("superlative", "shortest", "length:asc")
 _say("superlative", "heaviest", "weight:desc")
 _say("superlative", "lightest", "weight:asc")
 _say("comparative", "cheaper than|less expensive than|cheaper", "price:<")
+_say("comparative", "cost more than|costs more than|cost over|cost above|costs over", "price:>")
+_say("comparative", "costing more than|costing over|priced over|priced above", "price:>")
+_say("comparative", "cost less than|costs less than|cost under|cost below|costs under", "price:<")
+_say("comparative", "costing less than|costing under|priced under|priced below", "price:<")
+_say("comparative", "cost at least|costs at least|costing at least", "price:>=")
+_say("comparative", "cost at most|costs at most|costing at most|cost up to", "price:<=")
 _say("comparative", "more expensive than|pricier than|costlier than|dearer than", "price:>")
 _say("comparative", "longer than", "length:>")
 _say("comparative", "shorter than", "length:<")
@@ -176,7 +182,7 @@ _say("comparative", "heavier than", "weight:>")
 _say("comparative", "lighter than", "weight:<")
 _say("comparative", "older than", "age:>")
 _say("comparative", "newer than|younger than|more recent than", "age:<")
-_say("grain", "daily|day|days|date|by date|per day|day by day", "day")
+_say("grain", "daily|day|days|date|by date|day by day", "day")
 _say("grain", "weekly|week|weeks|calendar week|week by week", "week")
 _say("grain", "monthly|month|months|month by month|calendar month", "month")
 _say("grain", "quarterly|quarter|quarters|quarter by quarter", "quarter")
@@ -214,6 +220,7 @@ _say(
     "kindly|quickly|am|s|were there|are there|is there|with us|have we|do we have|did we have",
 )
 _say("noise", "we have|there are|that we have|that there are|value of|values of|in terms of|one of")
+_say("noise", "yet|issued|break down|breakdown|breakdown of|split of|split")
 _say("noise", "we sell|do we sell|does we sell|anything|something|ones")
 _say(
     "noise", "to see|want to see|of ours|look like|has been|have been|had been|to know|details for"

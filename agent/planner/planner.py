@@ -10,19 +10,18 @@ from agent.planner.reader import Rule, read
 from agent.planner.reading import Unread
 from agent.planner.refs import Tied, Unresolved
 from agent.planner.resolve import resolve
+from agent.planner.rules_bounds import bounded, column_test, comparative, missing
 from agent.planner.rules_clause import connect, table, verb
+from agent.planner.rules_duration import duration
 from agent.planner.rules_group import calendar, group, target_column, which
-from agent.planner.rules_measure import duration, measure, transform
-from agent.planner.rules_rank import more, rank, sort
+from agent.planner.rules_measure import measure, transform, unit_behind
+from agent.planner.rules_rank import more, number_first, rank, sort
 from agent.planner.rules_tests import (
-    bounded,
-    column_test,
-    comparative,
     flag,
     keyed,
     like,
     literal_value,
-    missing,
+    part_of_name,
     period,
     person,
     value,
@@ -34,10 +33,12 @@ RULES: tuple[Rule, ...] = (
     period,
     sort,
     duration,
+    unit_behind,
     keyed,
     transform,
     verb,
     rank,
+    number_first,
     more,
     group,
     comparative,
@@ -53,6 +54,7 @@ RULES: tuple[Rule, ...] = (
     flag,
     person,
     literal_value,
+    part_of_name,
     which,
     connect,
 )

@@ -1,11 +1,10 @@
-"""A first semantic layer from a schema alone, for an admin to look at: keys, names, types, values."""
+"""A first semantic layer from keys, names and types, for an admin to look at."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from agent.planner.joins import Graph, Hop
-from agent.planner.rules_measure import length_unit
 from agent.planner.schema import is_key, kind_of, name_stems, name_words, spoken
 from agent.planner.semantics import (
     ColumnMeaning,
@@ -17,6 +16,7 @@ from agent.planner.semantics import (
     Semantics,
     TableMeaning,
 )
+from agent.planner.units import length_unit
 from guard import Catalog, Table
 
 _SYNONYMS = {
@@ -99,7 +99,7 @@ def _table(table: Table, verbs: tuple[str, ...], graph: Graph) -> TableMeaning:
 
 
 def _date(table: Table, graph: Graph) -> str | None:
-    """The date of a table of events, which points at other tables, or the one that bears its name."""
+    """The date of a table of events, which has foreign keys, or the one with its name."""
     dates = [
         c.name
         for c in table.columns

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from agent.planner.lexicon import ColumnEntry
 from agent.planner.operators import Op
-from agent.planner.reading import Clause, Item, Reading, Test, Unread
+from agent.planner.reading import Clause, Item, NullTest, PeriodTest, Reading, Test, Unread
 from agent.planner.tagging import Tag
 from agent.planner.timegrammar import Grain
 from agent.planner.vocabulary import Vocabulary
@@ -29,8 +29,11 @@ class Reader:
         self.reading = Reading()
         self.clause = self.reading.root
         self.parents: dict[int, Clause] = {}
+        self.opened: list[Clause] = []
         self.duration: Item | None = None
         self.how_much = False
+        self.count_first: int | None = None
+        """A number of rows said before what they are: "5 products with the lowest stock"."""
         self.who = False
         self.joined = False
         self.mode: Op | None = None
@@ -79,6 +82,7 @@ class Reader:
         child.after_pivot = self.reading.pivoted
         parent.children.append(child)
         self.parents[id(child)] = parent
+        self.opened.append(child)
         self.clause = child
         return child
 
@@ -192,6 +196,21 @@ def read(tags: Sequence[Tag], vocabulary: Vocabulary, rules: Sequence[Rule]) -> 
             raise Unread(tag.text)
     if reader.mode in {"without", "not", "never", "no"}:
         raise Unread(reader.tags[-1].text)
+    for clause in (reader.reading.root, *reader.opened):
+        _unused_moment(clause, reader)
+    if reader.count_first is not None:
+        raise Unread(str(reader.count_first))
     if reader.who and reader.reading.target is None and reader.reading.shown:
         raise Unread("who")
     return reader.reading
+
+
+def _unused_moment(clause: Clause, reader: Reader) -> None:
+    """`tickets closed by ...`: a moment that no period or unit is about is at least known."""
+    grouped = any(g.grain for g in reader.reading.groups) or reader.reading.growth
+    dated = any(isinstance(t, PeriodTest) and t.fields == clause.dates for t in clause.tests)
+    if not clause.dates or dated or (grouped and clause is reader.reading.root):
+        return
+    columns = tuple(ColumnEntry(f) for f in clause.dates)
+    item = Item(text=clause.dates[0].column, start=0, end=0, columns=columns)
+    clause.tests.append(NullTest(item=item, present=True))

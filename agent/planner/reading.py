@@ -15,11 +15,12 @@ from agent.planner.lexicon import (
 )
 from agent.planner.schema import Field
 from agent.planner.timegrammar import Grain, Period
+from agent.planner.units import Unit
 
 Aggregate = Literal["count", "distinct", "sum", "avg", "min", "max", "metric", "default"]
 Comparison = Literal["=", "<>", ">", ">=", "<", "<="]
+ClauseRole = Literal["", "forward", "inverse"]
 TextMode = Literal["contains", "starts", "ends", "equals"]
-Unit = Literal["millisecond", "second", "minute", "hour", "day", "week"]
 
 
 class Unread(Exception):
@@ -123,6 +124,8 @@ class TextTest:
     mode: TextMode
     literal: str
     item: Item | None
+    near: bool = False
+    """True when it holds only for the row itself or on the way from it."""
     negated: bool = False
     after_pivot: bool = False
 
@@ -177,7 +180,7 @@ class Clause:
     children: list[Clause] = field(default_factory=list)
     dates: tuple[Field, ...] = ()
     """What a verb said the dates of this clause are about."""
-    role: Literal["", "forward", "inverse"] = ""
+    role: ClauseRole = ""
     """Set for a named foreign key: along it, or the other way round."""
     after_pivot: bool = False
     text: str = ""

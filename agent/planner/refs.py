@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from agent.planner.frame import Ref
 from agent.planner.joins import Hop, Path
 from agent.planner.lexicon import ColumnEntry, TableEntry
 from agent.planner.reading import Item
-from agent.planner.schema import Field, dates_of, kind_of, spoken
+from agent.planner.schema import Field, dates_of, kind_of, name_words, spoken
 from agent.planner.vocabulary import Vocabulary
 
 WEAK = 0.5
@@ -37,12 +37,20 @@ class Choice:
 class Tied(Exception):
     """Two readings are equally good."""
 
-    def __init__(self, text: str, start: int, end: int, choices: tuple[Choice, ...]) -> None:
+    def __init__(
+        self,
+        text: str,
+        start: int,
+        end: int,
+        choices: tuple[Choice, ...],
+        fields: tuple[Field, ...] = (),
+    ) -> None:
         super().__init__(text)
         self.text = text
         self.start = start
         self.end = end
         self.choices = choices
+        self.fields = fields
 
 
 @dataclass(frozen=True)
@@ -124,14 +132,17 @@ class Scope:
             else not self.vocabulary.masked(field)
         )
 
-    def date(self, fields: Iterable[Field], text: str) -> Found:
-        """Returns the date a period is about: one of `fields`, else the usual one of the nearest table.
+    def date(self, fields: Collection[Field], text: str) -> Found:
+        """Returns the date a period is about: one of `fields`, else the nearest usual one.
 
         Raises:
             Unresolved: no date is in reach.
             Tied: two are equally near.
         """
-        named = [f for field in fields for f in self._plain(field)]
+        allowed = [f for f in fields if not self.vocabulary.masked(f)]
+        if fields and not allowed:
+            raise Unresolved(text, masked_reason(text))
+        named = [f for field in allowed for f in self._plain(field)]
         if named:
             return best(named, text, 0, 0)
         usual = [f for field in self._declared_dates() for f in self._plain(field)]
@@ -163,7 +174,10 @@ class Scope:
 
 def masked_reason(text: str) -> str:
     """Returns the sentence for a masked column in a filter, group or order."""
-    return f"“{text}” is personal data and masked for you, so it cannot be used to filter, group or sort."
+    return (
+        f"“{text}” is personal data and masked for you, so it cannot be used to filter, group or "
+        "sort."
+    )
 
 
 def best(found: list[Found], text: str, start: int, end: int) -> Found:
@@ -179,7 +193,7 @@ def best(found: list[Found], text: str, start: int, end: int) -> Found:
     cheapest = [f for f in found if f.cost == lowest]
     fields = list(dict.fromkeys(f.ref.field for f in cheapest))
     if len(fields) > 1:
-        raise Tied(text, start, end, tuple(_choice(f) for f in fields))
+        raise Tied(text, start, end, tuple(_choice(f) for f in fields), tuple(fields))
     if len(cheapest) > 1:
         raise Unresolved(text, f"“{text}” can be reached in more than one way.")
     return cheapest[0]
@@ -196,8 +210,15 @@ def is_date(vocabulary: Vocabulary, field: Field) -> bool:
 
 
 def entry_of(item: Item) -> TableEntry | None:
-    """Returns the table an item names, preferring a plain one."""
+    """Returns the table an item names, preferring a plain one.
+
+    Raises:
+        Tied: the word is used for several tables.
+    """
     plain = [t for t in item.tables if t.hop is None]
+    if len({t.table for t in plain}) > 1:
+        names = [" ".join(name_words(t.table)) for t in plain]
+        raise Tied(item.text, item.start, item.end, tuple(Choice(n, n) for n in names))
     return plain[0] if plain else (item.tables[0] if item.tables else None)
 
 

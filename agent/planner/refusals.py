@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from agent.planner.answers import NotUnderstood
+from agent.planner.numbers import plural
 from agent.planner.refs import Tied
 from agent.planner.schema import spoken
 from agent.planner.tagging import Tag
@@ -116,5 +117,5 @@ def examples(vocabulary: Vocabulary) -> tuple[str, ...]:
     """Returns questions that are sure to be answered."""
     names = [t.name for t in vocabulary.catalog.tables if t.primary_key]
     metrics = list(vocabulary.lexicon.metrics)[:1]
-    counts = [f"How many {spoken(n)} are there?" for n in names[:2]]
+    counts = [f"How many {plural(spoken(n))} are there?" for n in names[:2]]
     return (*(f"{m} by month" for m in metrics), *counts)

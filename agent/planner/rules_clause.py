@@ -13,9 +13,10 @@ from agent.planner.lexicon import (
     TableEntry,
 )
 from agent.planner.reader import Reader, item_at
-from agent.planner.reading import Clause, Item, Measure, NameTest, NullTest, Unread
+from agent.planner.reading import Clause, ClauseRole, Item, Measure, NameTest, NullTest, Unread
+from agent.planner.rules_bounds import metric_item
 from agent.planner.rules_measure import adjectives
-from agent.planner.rules_tests import counted_head, metric_item, narrowed, values_at
+from agent.planner.rules_tests import counted_head, narrowed, values_at
 from agent.planner.schema import Field
 from agent.planner.tagging import Tag
 
@@ -137,6 +138,9 @@ def _named_row(reader: Reader, item: Item) -> bool:
 def _open_table(reader: Reader, item: Item) -> None:
     mode = reader.mode_once()
     clause = reader.clause
+    own = {t.table for t in item.tables if t.hop is None}
+    if mode in _NEGATIVE and own & reader.tables_of(reader.reading.target):
+        raise Unread(item.text)
     if clause is not reader.reading.root and clause.table is None and not clause.tests:
         tables = {t.table for t in item.tables}
         if clause.rows and not tables & set(clause.rows) and clause.bound is None:
@@ -159,7 +163,7 @@ def _with_adjectives(reader: Reader, head: int) -> bool:
 def verb(reader: Reader) -> bool:
     """A verb: a moment, rows that must exist, a number, or nothing new."""
     tag = reader.current()
-    if not tag.verbs or tag.tables and not _acts(reader):
+    if not tag.verbs or (tag.tables and not _acts(reader)):
         return False
     if tag.of(RoleVerb):
         return _role(reader, tag)
@@ -186,9 +190,8 @@ def _moment(reader: Reader, tag: Tag) -> bool:
         reader.take()
         reader.reading.shown.append(_column_item(tag, fields))
         return True
-    if tag.values and (mode == "not" or not dated):
-        if mode != "never":
-            return False
+    if tag.values and mode != "never" and (mode == "not" or not dated):
+        return False
     if mode in {"never", "not"} and not dated and not tag.of(RowsVerb):
         reader.take()
         reader.mode_once()
@@ -283,15 +286,15 @@ def _role(reader: Reader, tag: Tag) -> bool:
     own_way = hop.table in known and hop.table != hop.target
     reader.take()
     if grouped or own_way or hop in groups or reader.mode in _NEGATIVE:
-        return not (reader.mode in _NEGATIVE)
+        return reader.mode not in _NEGATIVE
     if reader.reading.target is None:
         table = hop.target if chosen.inverse else hop.table
         reader.reading.target = Item(
             text=tag.text, start=tag.start, end=tag.end, tables=(TableEntry(table),), plural=True
         )
     item = Item(text=tag.text, start=tag.start, end=tag.end, tables=(TableEntry(hop.target, hop),))
-    role = "inverse" if chosen.inverse else "forward"
-    reader.open(Clause(table=item, role=role, text=tag.text))  # type: ignore[arg-type]  # one of the two
+    role: ClauseRole = "inverse" if chosen.inverse else "forward"
+    reader.open(Clause(table=item, role=role, text=tag.text))
     return True
 
 
@@ -325,6 +328,8 @@ def _soft(reader: Reader, tag: Tag) -> bool:
     if tag.op == "or" and (following is None or not following.values):
         return False
     if tag.op == "vs" and (following is None or following.period is None):
+        return False
+    if tag.op == "whose" and reader.at == 0:
         return False
     if tag.op == "vs":
         reader.reading.compare = True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agent.planner.numbers import default_aggregate
 from agent.planner.reader import Reader, item_at
 from agent.planner.reading import Item, Measure, Rank, Unread
 from agent.planner.rules_measure import read_measure, starts_measure, total_of
+from agent.planner.rules_tests import counted_head
 
 _ADVERBS = {"daily", "weekly", "monthly", "quarterly", "yearly", "annual", "annually", "hourly"}
 
@@ -34,9 +36,13 @@ def group(reader: Reader) -> bool:
 def _names_a_row(reader: Reader, ahead: int) -> bool:
     """`albums by AC/DC`, `orders paid by gift card`, `tickets by customer 12`: a condition."""
     tag = reader.tag(ahead)
-    if tag is None or tag.grain_only:
+    if tag is None or tag.grain_only or reader.current().text.casefold() != "by":
         return False
+    if (counted_head(reader, ahead) or 0) > ahead:
+        return True
     if tag.name is not None or tag.literal is not None:
+        return True
+    if _value_of_column(reader, ahead):
         return True
     if tag.tables:
         following = reader.tag(ahead + 1)
@@ -47,6 +53,16 @@ def _names_a_row(reader: Reader, ahead: int) -> bool:
         return False
     masked = all(reader.vocabulary.masked(c.field) for c in tag.columns)
     return not tag.columns or masked
+
+
+def _value_of_column(reader: Reader, ahead: int) -> bool:
+    """`by customer city Berlin`."""
+    found = item_at(reader, ahead)
+    value = reader.tag(ahead + found[1]) if found else None
+    if found is None or value is None:
+        return False
+    fields = {c.field for c in found[0].columns}
+    return any(v.field in fields for v in value.values)
 
 
 def _may_measure(reader: Reader, rank: Rank, ahead: int) -> bool:
@@ -76,6 +92,8 @@ def _rank_by(reader: Reader, rank: Rank) -> bool:
 def _groups(reader: Reader, *, per: bool) -> bool:
     taken = 0
     while True:
+        if counted_head(reader):
+            raise Unread(reader.current().text)
         found = item_at(reader)
         if found is None or (found[0].metrics and not found[0].columns and not found[0].tables):
             break
@@ -86,7 +104,7 @@ def _groups(reader: Reader, *, per: bool) -> bool:
         joint = reader.past("and", "by", "each", "prep")
         if joint == 0 or not _another(reader, joint):
             break
-        per = per and reader.op(joint - 1) != "by" or reader.op(joint - 1) == "each"
+        per = (per and reader.op(joint - 1) != "by") or reader.op(joint - 1) == "each"
         reader.take(joint)
     return taken > 0
 
@@ -148,16 +166,12 @@ def target_column(reader: Reader) -> bool:
     total = total_of(reader, item)
     if total is not None and not (reading.target or reading.measures or reading.rank):
         reading.measures.append(total)
-    elif reader.how_much and not reading.measures:
+    elif reader.how_much and not reading.measures and _additive(reader, item):
         reader.reading.measures.append(_sum_of(item))
     elif reading.target is None and not reading.measures and (reading.rank or reading.which):
         reading.target = item
-    elif reading.target is None and not reading.measures:
+    elif _is_shown(reader):
         reading.shown.append(item)
-    elif reader.mode == "their" or _lists_columns(reader):
-        reading.shown.append(item)
-    elif reading.share and not reading.measures:
-        return False
     else:
         return False
     reader.mode_once()
@@ -165,8 +179,19 @@ def target_column(reader: Reader) -> bool:
     return True
 
 
+def _additive(reader: Reader, item: Item) -> bool:
+    kinds = {default_aggregate(reader.vocabulary, c.field) for c in item.columns}
+    return "avg" not in kinds
+
+
 def _sum_of(item: Item) -> Measure:
     return Measure(aggregate="sum", item=item)
+
+
+def _is_shown(reader: Reader) -> bool:
+    """True for the first column of a list, for "their" columns and for further ones."""
+    first = reader.reading.target is None and not reader.reading.measures
+    return first or reader.mode == "their" or _lists_columns(reader)
 
 
 def _lists_columns(reader: Reader) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import get_args
 
-from agent.planner.lexicon import ColumnEntry, DateVerb, FlagEntry
+from agent.planner.lexicon import ColumnEntry, FlagEntry
 from agent.planner.reader import Reader, item_at
 from agent.planner.reading import (
     Aggregate,
@@ -13,17 +13,18 @@ from agent.planner.reading import (
     FlagTest,
     Item,
     Measure,
-    Unit,
     Unread,
 )
-from agent.planner.rules_tests import bound_at, values_at
+from agent.planner.rules_bounds import bound_at
+from agent.planner.rules_duration import duration_measure
+from agent.planner.rules_tests import is_of, narrowed, values_at
 from agent.planner.schema import Field
 from agent.planner.timegrammar import Grain
+from agent.planner.units import UNITS, length_unit
 from agent.planner.words import stems_of
 
 _AGGREGATES: dict[str, Aggregate] = {"sum": "sum", "avg": "avg", "max": "max", "min": "min"}
 _GRAINS: dict[str, Grain] = {g: g for g in get_args(Grain)}
-_UNITS: dict[str, Unit] = {u: u for u in get_args(Unit)}
 
 
 def measure(reader: Reader) -> bool:
@@ -42,6 +43,10 @@ def measure(reader: Reader) -> bool:
     mode = reader.mode_once()
     if mode in {"without", "no", "never", "not"}:
         return _without_metric(reader)
+    several = _several(reader)
+    if several:
+        reader.reading.measures.extend(several)
+        return True
     found = read_measure(reader)
     limit = bound_at(reader, reader.past("be", "prep"))
     if limit is not None and reader.op(reader.past("be", "prep")) != "only":
@@ -54,11 +59,34 @@ def measure(reader: Reader) -> bool:
     return True
 
 
+def _several(reader: Reader) -> list[Measure]:
+    """`minimum and maximum price`: several aggregates of one column."""
+    aggregates: list[Aggregate] = []
+    at = 0
+    while (tag := reader.tag(at)) is not None and tag.op in _AGGREGATES and not tag.entries:
+        aggregates.append(_AGGREGATES[tag.op])
+        at += 1
+        if reader.op(at) != "and":
+            break
+        at = reader.past("and", ahead=at)
+    if len(aggregates) < 2:
+        return []
+    found = item_at(reader, reader.past("prep", ahead=at))
+    if found is None or not found[0].columns:
+        return []
+    reader.take(reader.past("prep", ahead=at) + found[1])
+    return [Measure(aggregate=a, item=found[0]) for a in dict.fromkeys(aggregates)]
+
+
 def _add(reader: Reader, found: Measure) -> None:
     reading = reader.reading
     rank = reading.rank
     if rank is not None and rank.measure is None and reading.target is None and not rank.by_date:
         raise Unread(found.item.text)
+    target = reading.target
+    if target is not None and target.tables and reader.joined and rank is None:
+        reading.measures.append(Measure(aggregate="count", item=target))
+        reading.target = None
     reading.measures.append(found)
 
 
@@ -123,7 +151,7 @@ def _of_item(item: Item, aggregate: Aggregate) -> Measure:
 
 
 def adjectives(reader: Reader) -> bool:
-    """Reads the values and flags before a head noun; returns True when "distinct" was among them."""
+    """Reads the values and flags before a noun; returns True when "distinct" was among them."""
     distinct = False
     while (tag := reader.tag()) is not None and not (tag.tables or tag.metrics):
         negated = tag.op == "not"
@@ -135,6 +163,12 @@ def adjectives(reader: Reader) -> bool:
         elif word is not None and word.values and (negated or _modifies(reader, ahead)):
             test, length = values_at(reader, ahead)
             reader.take(ahead + length)
+            column = reader.tag()
+            if column is not None and column.columns and not column.tables:
+                narrow = narrowed(test, column.columns)
+                if narrow != test or is_of(test, column.columns):
+                    test = narrow
+                    reader.take()
             reader.add(replace(test, negated=negated))
         elif word is not None and word.flags:
             reader.take(ahead + 1)
@@ -186,15 +220,33 @@ def _aggregate(reader: Reader, aggregate: Aggregate, text: str) -> Measure:
             return inner
         raise Unread(text)
     reader.take(at)
+    usual = _usual_of_row(reader) if aggregate == "sum" else None
+    if usual is not None:
+        return Measure(aggregate="sum", item=usual)
     grain = _inner_grain(reader)
     adjectives(reader)
     if aggregate == "avg" and reader.op() == "take":
-        return _duration_measure(reader)
+        return duration_measure(reader)
     found = item_at(reader)
     if found is None or (found[0].grain is not None and not found[0].columns):
         raise Unread(text)
     reader.take(found[1])
+    if aggregate == "avg" and found[0].tables and not found[0].columns and reader.op() == "each":
+        return Measure(aggregate="count", item=found[0], over=True)
     return _aggregated(found[0], aggregate, grain, text)
+
+
+def _usual_of_row(reader: Reader) -> Item | None:
+    """`total of invoice 20`: the usual measure of the one row, which is read next."""
+    tag, number = reader.tag(), reader.tag(1)
+    if tag is None or tag.plural or number is None or number.number is None:
+        return None
+    for entry in tag.tables:
+        column = reader.vocabulary.meaning(entry.table).measure
+        if column is not None:
+            columns = (ColumnEntry(Field(entry.table, column)),)
+            return Item(text=column, start=tag.start, end=tag.start, columns=columns)
+    return None
 
 
 def _aggregated(item: Item, aggregate: Aggregate, grain: Grain | None, text: str) -> Measure:
@@ -226,78 +278,29 @@ def _inner_grain(reader: Reader) -> Grain | None:
 def _with_unit(reader: Reader, found: Measure) -> Measure:
     """`resolution time in hours`."""
     unit = reader.tag(1)
-    if reader.op() != "prep" or unit is None or unit.argument not in _UNITS:
+    if reader.op() != "prep" or unit is None or unit.argument not in UNITS:
         return found
     timed = any(c.field.until is not None or _is_length(c) for c in found.item.columns)
     if not timed or reader.current().text.casefold() != "in":
         return found
     reader.take(2)
-    return replace(found, unit=_UNITS[unit.argument])
+    return replace(found, unit=UNITS[unit.argument])
+
+
+def unit_behind(reader: Reader) -> bool:
+    """`... by Iron Maiden in minutes`: the unit of the number asked for."""
+    measures = reader.reading.measures
+    if reader.op() != "prep" or not measures or measures[-1].unit is not None:
+        return False
+    found = _with_unit(reader, measures[-1])
+    if found is measures[-1]:
+        return False
+    measures[-1] = found
+    return True
 
 
 def _is_length(entry: ColumnEntry) -> bool:
     return length_unit(entry.field.column) is not None
-
-
-def length_unit(column: str) -> Unit | None:
-    """Returns the unit a column of lengths of time is in, from its name."""
-    name = column.casefold()
-    for unit in ("millisecond", "second", "minute", "hour"):
-        if name.rstrip("s").endswith(unit):
-            return _UNITS[unit]
-    return "millisecond" if name.endswith("_ms") else None
-
-
-def duration(reader: Reader) -> bool:
-    """`how long does it take to close`, `that took more than 5 days to close`."""
-    tag = reader.current()
-    if tag.op == "to" and reader.duration is not None:
-        return _to_verb(reader)
-    if tag.op not in {"howlong", "take"}:
-        return False
-    if tag.op == "take" and reader.duration is not None:
-        reader.take()
-        return True
-    found = _duration_ahead(reader)
-    if found is None:
-        return False
-    reader.duration = found
-    reader.take()
-    if tag.op == "howlong":
-        reader.reading.measures.append(Measure(aggregate="avg", item=found))
-    return True
-
-
-def _duration_measure(reader: Reader) -> Measure:
-    found = _duration_ahead(reader)
-    if found is None:
-        raise Unread(reader.current().text)
-    reader.take()
-    reader.duration = found
-    return Measure(aggregate="avg", item=found)
-
-
-def _to_verb(reader: Reader) -> bool:
-    verb = reader.tag(1)
-    fields = {c.field for c in reader.duration.columns} if reader.duration else set()
-    ends = {Field(f.table, f.until) for f in fields if f.until}
-    if verb is None or not any(d.field in ends for d in verb.of(DateVerb)):
-        return False
-    reader.take(2)
-    return True
-
-
-def _duration_ahead(reader: Reader) -> Item | None:
-    fields = [Field(*d.parts) for d in reader.vocabulary.semantics.durations.values()]
-    for ahead in range(1, 12):
-        tag = reader.tag(ahead)
-        if tag is None:
-            return None
-        ends = {d.field for d in tag.of(DateVerb)}
-        found = tuple(ColumnEntry(f) for f in fields if Field(f.table, f.until or "") in ends)
-        if found and reader.op(ahead - 1) in {"to", "take", None}:
-            return Item(text=f"time to {tag.text}", start=tag.start, end=tag.end, columns=found)
-    return None
 
 
 def transform(reader: Reader) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from agent.planner.lexicon import MetricEntry, MetricVerb
 from agent.planner.reader import Reader, item_at
 from agent.planner.reading import Aggregate, Item, Measure, Rank, Unread
+from agent.planner.rules_bounds import metric_item
 from agent.planner.rules_measure import count_rows, read_measure, starts_measure
-from agent.planner.rules_tests import counted_head, metric_item
+from agent.planner.rules_tests import counted_head
 from agent.planner.tagging import Tag
 from agent.planner.words import stems_of
 
@@ -29,11 +30,27 @@ def rank(reader: Reader) -> bool:
     reader.take(ahead + 1)
     following = reader.tag()
     if count is None and following is not None and following.number is not None:
-        if word.op in {"top", "latest", "earliest", "most", "extreme", "superlative", "selling"}:
-            count = _whole(following)
-            reader.take()
+        count = _whole(following)
+        reader.take()
     reader.mode_once()
     _set(reader, _ranked(reader, word, count))
+    return True
+
+
+def number_first(reader: Reader) -> bool:
+    """`5 products with ...`: how many rows of an order that is said later."""
+    tag, following = reader.current(), reader.tag(1)
+    if tag.number is None or tag.op or following is None or reader.count_first is not None:
+        return False
+    later = any(t.op in {"most", "extreme", "superlative"} for t in reader.tags[reader.at :])
+    named = bool(following.tables or following.columns) and following.plural
+    if reader.reading.target is not None or reader.reading.rank is not None:
+        return False
+    if not later or not named or reader.mode is not None:
+        return False
+    reader.count_first = _whole(tag)
+    reader.reading.which = True
+    reader.take()
     return True
 
 
@@ -47,6 +64,13 @@ def _whole(tag: Tag) -> int:
 def _set(reader: Reader, new: Rank | None) -> None:
     if new is None:
         return
+    if reader.count_first is not None and new.count is None:
+        new = replace(new, count=reader.count_first)
+        reader.count_first = None
+    reading = reader.reading
+    alone = reading.target is None and len(reading.shown) == 1 and not reading.measures
+    if alone and (new.measure is not None or new.item is not None):
+        reading.target = reading.shown.pop()
     old = reader.reading.rank
     if old is not None:
         plain = old.measure is None and old.item is None and not (old.heads or old.by_date)
@@ -61,6 +85,8 @@ def _ranked(reader: Reader, word: Tag, count: int | None) -> Rank | None:
     base = Rank(descending=descending, count=count, text=word.text)
     if word.op == "superlative":
         ranked = _by_adjective(base, word, reverse=False)
+        if starts_measure(reader):
+            return replace(ranked, heads=(), measure=read_measure(reader))
         found = item_at(reader)
         if found is not None and found[0].columns and not found[0].tables:
             return _most_of_column(reader, ranked, found[0], found[1])
@@ -102,6 +128,12 @@ def _units(reader: Reader, word: Tag) -> Measure | None:
 
 def _by_date(reader: Reader, base: Rank) -> Rank | None:
     found = item_at(reader)
+    if _of_other_rows(reader):
+        raise Unread(base.text)
+    if base.text.casefold() == "oldest" and _of_people(reader):
+        raise Unread(
+            base.text, "“Oldest” can be by age or by a date. Name the date: “sorted by ...”."
+        )
     if found is None or found[0].tables or not found[0].columns or base.count is not None:
         return replace(base, by_date=True)
     if reader.reading.target is not None:
@@ -113,8 +145,29 @@ def _by_date(reader: Reader, base: Rank) -> Rank | None:
     return None
 
 
+def _of_people(reader: Reader) -> bool:
+    head = counted_head(reader)
+    tag = reader.tag(head) if head is not None else None
+    tables = {t.table for t in tag.tables} if tag else reader.tables_of(reader.reading.target)
+    return any(len(reader.vocabulary.label(t)) == 2 for t in tables)
+
+
+def _of_other_rows(reader: Reader) -> bool:
+    """`customers whose first order`: the end of an order within each row is not read."""
+    head = counted_head(reader)
+    tag = reader.tag(head) if head is not None else None
+    if tag is None:
+        return False
+    target = reader.tables_of(reader.reading.target)
+    own = {t.table for t in tag.tables}
+    return bool(reader.reading.measures) or bool(target and not own & target)
+
+
 def _most(reader: Reader, base: Rank, word: Tag) -> Rank | None:
     following = reader.tag()
+    measures = reader.reading.measures
+    if (following is None or following.period) and word.op == "extreme" and len(measures) == 1:
+        return replace(base, measure=measures[0])
     if following is None:
         return replace(base, measure=_of_verb(reader, word))
     if following.op == "adjective":

@@ -33,7 +33,7 @@ class Field:
 
 
 def name_words(name: str) -> tuple[str, ...]:
-    """Returns the folded words of an identifier: `OrderItems` and `order_items` give `order items`."""
+    """Returns the words of an identifier: `OrderItems` and `order_items` give `order items`."""
     return tuple(fold(part) for part in _CAMEL.split(name) if part)
 
 
@@ -48,9 +48,9 @@ def spoken(name: str) -> str:
 
 
 def kind_of(column: Column) -> Kind:
-    """Returns what sort of values a column holds, from its type and, for untyped dates, its name."""
+    """Returns what sort of values a column holds, from its type and its name."""
     declared = column.type.casefold()
-    if "bool" in declared:
+    if "bool" in declared or ("int" in declared and _is_flag(column.name)):
         return "boolean"
     if "date" in declared or "time" in declared:
         return "date"
@@ -60,6 +60,12 @@ def kind_of(column: Column) -> Kind:
     if len(words) > 1 and words[-1] in _DATE_ENDINGS and "char" not in declared:
         return "date"
     return "text"
+
+
+def _is_flag(name: str) -> bool:
+    """True for the names of yes-or-no columns: `is_active`, `has_tax`, `discontinued`."""
+    words = name_words(name)
+    return words[:1] in {("is",), ("has",)} or (len(words) == 1 and words[0].endswith("ed"))
 
 
 def is_key(table: Table, column: Column) -> bool:

@@ -32,7 +32,7 @@ class _Part(BaseModel):
 
 
 class Test(_Part):
-    """A condition on one column: exactly one of `is` (any of these values) and `not` (none of them)."""
+    """A condition on a column: exactly one of `is` (any of these) and `not` (none of these)."""
 
     column: ColumnName
     is_: tuple[str, ...] = Field(default=(), alias="is")
@@ -48,8 +48,8 @@ class Test(_Part):
 class Definition(_Part):
     """One way to compute a metric: arithmetic over columns, at the grain of one table.
 
-    `of` may name columns of tables that `table` points at. `where` always applies unless the question itself
-    filters the same column.
+    `of` may name columns of tables that `table` points at. `where` always applies unless the
+    question itself filters the same column.
     """
 
     table: str
@@ -180,7 +180,8 @@ class Semantics(_Part):
     roles: tuple[Role, ...] = ()
     joins: tuple[Join, ...] = ()
     phrases: dict[str, str] = {}
-    """Words of the trade -> words the planner knows ("sold out" -> "with stock quantity equal to 0")."""
+    """Words of the trade -> words the planner knows ("sold out" -> "with stock quantity equal to
+    0")."""
 
     def unknown_names(self, catalog: Catalog) -> tuple[str, ...]:
         """Returns the tables and columns named here that `catalog` does not have."""

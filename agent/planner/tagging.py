@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
 from agent.planner.lexicon import (
+    MAX_VALUE_WORDS,
     ColumnEntry,
     DateVerb,
     Entry,
@@ -20,6 +21,7 @@ from agent.planner.lexicon import (
     ValueEntry,
 )
 from agent.planner.operators import PHRASES, Op
+from agent.planner.schema import Field
 from agent.planner.timegrammar import Period, find_period
 from agent.planner.vocabulary import Vocabulary
 from agent.planner.words import Word, words_of
@@ -43,6 +45,8 @@ class Tag:
     period: Period | None = None
     literal: str | None = None
     name: tuple[str, str] | None = None
+    part_of: Field | None = None
+    """The column of names that end in this word."""
     plural: bool = False
 
     def of(self, kind: type[E]) -> tuple[E, ...]:
@@ -88,14 +92,13 @@ class Tag:
     @property
     def known(self) -> bool:
         """True when it means anything at all."""
-        return bool(self.op or self.entries or self.period or self.name) or (
-            self.number is not None or self.literal is not None
-        )
+        meant = self.op or self.entries or self.period or self.name or self.part_of
+        return bool(meant) or self.number is not None or self.literal is not None
 
 
 def tags_of(question: str, vocabulary: Vocabulary) -> tuple[Tag, ...]:
     """Returns the tags of a question in order; what is not known has no meaning at all."""
-    words = _replaced(words_of(question), vocabulary)
+    words = _replaced(_spoken_price(words_of(question)), vocabulary)
     tags: list[Tag] = []
     at = 0
     while at < len(words):
@@ -110,7 +113,9 @@ def _replaced(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ..
     for phrase, replacement in vocabulary.lexicon.phrases:
         at = 0
         while at + len(phrase) <= len(words):
-            if tuple(w.stem for w in words[at : at + len(phrase)]) != phrase:
+            stems = tuple(w.stem for w in words[at : at + MAX_VALUE_WORDS])
+            longer = vocabulary.lexicon.at(stems)[1] > len(phrase)
+            if stems[: len(phrase)] != phrase or longer:
                 at += 1
                 continue
             first, last = words[at], words[at + len(phrase) - 1]
@@ -121,6 +126,16 @@ def _replaced(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ..
             words = (*words[:at], *new, *words[at + len(phrase) :])
             at += len(new)
     return words
+
+
+def _spoken_price(words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """`how much does X cost` asks for the price of X."""
+    if not words or words[-1].norm != "cost":
+        return words
+    if not any(w.norm in {"does", "do", "did"} for w in words):
+        return words
+    last = words[-1]
+    return (*words[:-1], Word(last.text, "price", "price", last.start, last.end))
 
 
 def _next(
@@ -234,6 +249,9 @@ def _meant(
     entries: tuple[Entry, ...], run: Sequence[Word], at: int, before: Sequence[Tag]
 ) -> tuple[Entry, ...]:
     """Leaves out titles and other rare values that the words do not clearly mean."""
+    if len(run) == 1 and (run[0].norm,) in PHRASES:
+        written = run[0].text
+        entries = tuple(e for e in entries if not isinstance(e, ValueEntry) or e.value == written)
     if not any(isinstance(e, ValueEntry) and e.rare for e in entries):
         return entries
     common = tuple(e for e in entries if not (isinstance(e, ValueEntry) and e.rare))
@@ -252,9 +270,11 @@ def _clear(run: Sequence[Word], at: int, before: Sequence[Tag]) -> bool:
 
 
 def _name(words: Sequence[Word], at: int, vocabulary: Vocabulary) -> tuple[Tag, int]:
-    """A person's name where look-ups by name are allowed, else an unknown word."""
+    """A person's name where look-ups by name are allowed, a part of a name, or an unknown word."""
     pair = words[at : at + 2]
     both = len(pair) == 2 and all(w.kind == "word" and w.capital for w in pair)
     if both and vocabulary.people and _operator(words, at + 1)[0] is None:
         return _tag(pair, name=(pair[0].text, pair[1].text)), 2
-    return _tag(words[at : at + 1]), 1
+    tag = _tag(words[at : at + 1])
+    columns = vocabulary.lexicon.last_words.get(words[at].stem, set())
+    return (replace(tag, part_of=next(iter(columns))) if len(columns) == 1 else tag), 1

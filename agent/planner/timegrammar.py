@@ -16,8 +16,8 @@ Grain = Literal["day", "week", "month", "quarter", "year", "weekday", "hour"]
 class Period:
     """The days from `start` up to but without `end`; None leaves a side open.
 
-    `grain` is the calendar unit the words named, if they named exactly one. `assumed` tells what the words left
-    open, such as the year of a month.
+    `grain` is the calendar unit the words named, if they named exactly one. `assumed` tells what
+    the words left open, such as the year of a month.
     """
 
     start: dt.date | None
@@ -43,9 +43,8 @@ class Found:
     length: int
 
 
-_MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+_YEAR = "january february march april may june july august september october november december"
+_MONTHS = _YEAR.split()
 _MONTH_NUMBERS = {m: n for n, m in enumerate(_MONTHS, start=1)}
 _MONTH_NUMBERS |= {m[:3]: n for n, m in enumerate(_MONTHS, start=1)} | {"sept": 9}
 _ALSO_WORDS = {"may", "march", "mar", "sep", "dec", "jan"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.planner.joins import Graph
-from agent.planner.lexicon import Lexicon
+from agent.planner.lexicon import MANY_VALUES, Lexicon
 from agent.planner.schema import Field, find_column, is_key, kind_of, label_of
 from agent.planner.semantics import Semantics, TableMeaning
 from guard import Catalog, Column, Table
@@ -20,10 +20,10 @@ Dialect = Literal["sqlite", "duckdb", "postgres", "mysql"]
 class Vocabulary:
     """What questions may be about.
 
-    `catalog` MUST hold only what the person may see; tagged columns count as masked. `values` are the
-    distinct values of text columns without personal data, keyed (table, column). `lookups` are masked columns on
-    which equality is allowed. Building the index takes milliseconds per thousand values: keep the
-    object and reuse it.
+    `catalog` MUST hold only what the person may see; tagged columns count as masked. `values` are
+    the distinct values of text columns without personal data, keyed (table, column). `lookups` are
+    masked columns on which equality is allowed. Building the index takes milliseconds per thousand
+    values: keep the object and reuse it.
     """
 
     catalog: Catalog
@@ -36,6 +36,8 @@ class Vocabulary:
     lexicon: Lexicon = field(init=False, repr=False, compare=False)
     people: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Tables whose rows may be looked up by first and last name."""
+    categories: frozenset[Field] = field(init=False, repr=False, compare=False)
+    """Text columns with few enough values to be listed."""
 
     def __post_init__(self) -> None:
         graph = Graph(self.catalog, self.semantics)
@@ -46,6 +48,7 @@ class Vocabulary:
         keys = frozenset((t.casefold(), c.casefold()) for t, c in self.lookups)
         object.__setattr__(self, "lookups", keys)
         object.__setattr__(self, "people", self._people())
+        object.__setattr__(self, "categories", self._categories())
 
     def table(self, name: str) -> Table:
         """Returns the table, which must be in the catalog."""
@@ -92,3 +95,12 @@ class Vocabulary:
         return tuple(
             t for t, pair in labels.items() if len(pair) == 2 and all(map(self.looks_up, pair))
         )
+
+    def _categories(self) -> frozenset[Field]:
+        found = set()
+        for (table, column), listed in self.values.items():
+            owner = self.catalog.table(table)
+            own = owner.column(column) if owner else None
+            if owner and own and len(listed) <= MANY_VALUES:
+                found.add(Field(owner.name, own.name))
+        return frozenset(found)

@@ -38,12 +38,12 @@ class Word:
 
 _PATTERN = re.compile(
     r"""
-    (?P<quoted>"[^"]+"|“[^”]+”|«[^»]+»|(?<!\w)['‘][^'’]+['’](?!\w))
+    (?P<quoted>"[^"]+"|“[^”]+”|«[^»]+»|(?<!\w)['\u2018][^'\u2019]+['\u2019](?!\w))
   | (?P<email>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
   | (?P<date>\d{4}-\d{2}-\d{2})(?!\d)
-  | (?P<number>[$€£#]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)|[$€£#]?\d+(?:\.\d+)?(?:[km](?!\w))?%?(?![\w]))
+  | (?P<number>[$€£#]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[km](?!\w))?%?)(?!\w))
   | (?P<mark>>=|<=|!=|<>|≥|≤|[,;><=%+])
-  | (?P<word>[^\W_]+(?:['’](?=\w)[^\W_]+)*)
+  | (?P<word>[^\W_]+(?:['\u2019](?=\w)[^\W_]+)*)
   | (?P<and>&)
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -52,9 +52,18 @@ _PATTERN = re.compile(
 _NUMBERS = {
     word: number
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     )
-} | {"fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50, "hundred": 100, "dozen": 12}
+} | {
+    "eleven": 11,
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
+    "fifty": 50,
+    "hundred": 100,
+    "dozen": 12,
+}
 
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 
@@ -104,7 +113,7 @@ def stem(norm: str) -> str:
 
 
 def words_of(text: str) -> tuple[Word, ...]:
-    """Returns the words of `text` in order. Marks other than commas and comparisons are left out."""
+    """Returns the words of `text` in order, with commas and comparisons but no other marks."""
     found: list[Word] = []
     for match in _PATTERN.finditer(text[:MAX_CHARACTERS]):
         found.extend(_words(match))
@@ -142,19 +151,21 @@ def _number(raw: str) -> Decimal:
 
 
 def _plain(raw: str, start: int, end: int) -> list[Word]:
-    norm = fold(raw.replace("’", "'"))
+    norm = fold(raw.replace("\u2019", "'"))
     if norm in _CONTRACTIONS:
         return [Word(raw, part, part, start, end) for part in _CONTRACTIONS[norm]]
     if norm.endswith("n't"):
         return [Word(raw, part, part, start, end) for part in (norm[:-3], "not")]
     base, _, ending = norm.partition("'")
     if ending and ending not in {"s", "re", "ve", "ll", "d", "m"}:
-        return [Word(p, fold(p), stem(fold(p)), start, end) for p in re.split(r"['’]", raw) if p]
+        return [
+            Word(p, fold(p), stem(fold(p)), start, end) for p in re.split(r"['\u2019]", raw) if p
+        ]
     base = _SPELLINGS.get(base, base)
     if base in _TIMES:
         count = Word(raw, base, base, start, end, "number", Decimal(_TIMES[base]))
         return [count, Word("times", "times", "time", start, end)]
-    text = re.split(r"['’]", raw)[0]
+    text = re.split(r"['\u2019]", raw)[0]
     number = _NUMBERS.get(base)
     if number is not None:
         return [Word(text, base, base, start, end, "number", Decimal(number))]

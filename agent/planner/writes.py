@@ -1,4 +1,4 @@
-"""Changes asked for in words: one row, by its primary key; anything wider is refused with the way out."""
+"""Changes asked for in words: one row, by its primary key; the way out for anything wider."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHER |= {"wipe", "purge", "merge", "activate", "deactivate", "approve", "refun
 _LEADS = {"please", "can", "could", "you", "would", "i", "want", "to", "need", "kindly", "now"}
 _LEADS |= {"let", "us", "lets", "go", "ahead", "and", "just", "we", "should", "must", "then"}
 _FEW = 12
-"""A text column with at most so many values is a set of choices; a new one is not taken from words."""
+"""A text column with at most so many values is a set of choices, to which words add none."""
 
 WIDE = (
     "In words I propose changes to one row at a time, by its id: “set the status of order 118 to "
@@ -72,7 +72,9 @@ def _row(tags: list[Tag], vocabulary: Vocabulary) -> tuple[str, str, Decimal] | 
         return None
     table = tables.pop()
     keys = vocabulary.table(table).primary_key
-    return (table, keys[0], number) if len(keys) == 1 else None
+    if len(keys) != 1 or kind_of(vocabulary.column(Field(table, keys[0]))) != "number":
+        return None
+    return table, keys[0], number
 
 
 def _delete(rest: str, vocabulary: Vocabulary) -> WriteRequest | None:
@@ -81,7 +83,8 @@ def _delete(rest: str, vocabulary: Vocabulary) -> WriteRequest | None:
         return None
     table, key, number = found
     sql = Sql(vocabulary.dialect)
-    text = f"DELETE FROM {sql.name(table)} WHERE {sql.name(key)} = {sql.number(number)}"
+    row = f"{sql.name(key)} = {sql.number(number)}"
+    text = f"DELETE FROM {sql.name(table)} WHERE {row}"  # noqa: S608 - spelled by Sql, and proposed only
     return WriteRequest(
         sql=text, interpretation=f"Delete the {_one(table)} with {spoken(key)} {number}."
     )
@@ -153,10 +156,9 @@ def _request(
     if is_key(vocabulary.table(table), vocabulary.column(field)):
         return None
     sql = Sql(vocabulary.dialect)
-    text = (
-        f"UPDATE {sql.name(table)} SET {sql.name(field.column)} = {literal[0]} "
-        f"WHERE {sql.name(key)} = {sql.number(number)}"
-    )
+    change = f"{sql.name(field.column)} = {literal[0]}"
+    which = f"{sql.name(key)} = {sql.number(number)}"
+    text = f"UPDATE {sql.name(table)} SET {change} WHERE {which}"  # noqa: S608 - as above
     said = (
         f"Set {spoken(field.column)} to “{literal[1]}” in the {_one(table)} "
         f"with {spoken(key)} {number}."
