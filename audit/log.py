@@ -26,8 +26,7 @@ from audit.search import Filter, Page, Search
 from audit.sequencer import Entry, Sequencer
 from audit.sequencer import prepare as prepare_entry
 from audit.sinks import Anchor, FileSink, Sink
-from audit.sqlite import SqliteStorage
-from audit.storage import Head
+from audit.storage import Head, Storage
 from audit.writer import Writer
 
 APPEND_TIMEOUT_S: Final = 5.0
@@ -58,7 +57,7 @@ class AuditLog:
         *,
         layout: Layout,
         keys: Keys,
-        storage: SqliteStorage,
+        storage: Storage,
         app_version: str,
         sinks: Sequence[Sink],
     ) -> None:

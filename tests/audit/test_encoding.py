@@ -5,12 +5,14 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit.encoding import canonical, clip, fit, plain, plain_mapping, timestamp
 from audit.errors import Malformed
 
+# Times on a busy machine say nothing.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 keys = st.text(st.characters(max_codepoint=126, min_codepoint=32), min_size=1, max_size=12)
 texts = st.text(st.characters(codec=None), max_size=40)  # lone surrogates included
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts
@@ -20,6 +22,7 @@ values = st.recursive(
 documents = st.dictionaries(keys, values, max_size=6)
 
 
+@RELAXED
 @given(documents)
 def test_the_canonical_text_reads_back_as_the_same_value_and_is_spelled_the_same_again(document):
     cleaned = plain_mapping(document)
@@ -29,12 +32,14 @@ def test_the_canonical_text_reads_back_as_the_same_value_and_is_spelled_the_same
     assert text.encode().decode() == text
 
 
+@RELAXED
 @given(documents)
 def test_the_order_in_which_fields_were_given_does_not_show(document):
     backwards = dict(reversed(document.items()))
     assert canonical(plain_mapping(backwards)) == canonical(plain_mapping(document))
 
 
+@RELAXED
 @given(documents)
 def test_there_is_no_space_outside_text_and_keys_stand_in_order(document):
     text = canonical(plain_mapping(document))
@@ -45,6 +50,7 @@ def test_there_is_no_space_outside_text_and_keys_stand_in_order(document):
     )
 
 
+@RELAXED
 @given(texts)
 def test_text_is_nfc_without_lone_surrogates(text):
     cleaned = plain(text)
@@ -79,6 +85,7 @@ def test_a_time_is_27_characters_in_utc_and_sorts_as_text():
         timestamp(datetime(2026, 1, 2))
 
 
+@RELAXED
 @given(texts, st.integers(1, 60))
 def test_clipped_text_keeps_whole_characters_and_says_what_is_missing(text, limit):
     cleaned = str(plain(text))
@@ -93,6 +100,7 @@ def test_clipped_text_keeps_whole_characters_and_says_what_is_missing(text, limi
         assert missing == len(cleaned.encode()) - len(kept.encode())
 
 
+@RELAXED
 @given(
     st.dictionaries(
         st.sampled_from("abcdefgh"),
