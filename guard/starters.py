@@ -1,4 +1,4 @@
-"""Questions to begin with on a database nobody here has seen, from its tables and a look at values."""
+"""Questions to begin with on a database nobody here has seen, from its tables and some values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Samples = Mapping[tuple[str, str], Sequence[object]]
 
 MOST = 5
 _CATEGORIES = 25
+_TELLING = ("status", "type", "category", "country", "segment", "channel", "method", "kind")
 _LABELS = ("name", "title", "label", "description")
 _SEAM = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?")
@@ -20,8 +21,8 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}.*)?")
 def starters(catalog: Catalog, samples: Samples) -> tuple[str, ...]:
     """Returns up to five questions about the biggest tables.
 
-    Columns with a tag are left alone, so `catalog` must carry the tags. Without rows, dates or keys to
-    go by there are fewer questions, down to none.
+    Columns with a tag are left alone, so `catalog` must carry the tags. Without rows, dates or keys
+    to go by there are fewer questions, down to none.
     """
     tables = sorted(filter(_is_subject, catalog.tables), key=lambda t: -(t.row_estimate or 0))
     rounds: tuple[Callable[[Table], str | None], ...] = (
@@ -45,7 +46,7 @@ def plural(name: str) -> str:
     text = words(name)
     if not text[-1:].isascii():
         return text
-    if re.search(r"([^su]s|data|media|people|staff|news)$", text):
+    if re.search(r"([^su]s|data|media|people|staff|news|traffic|stock|history|feedback)$", text):
         return text
     if re.search(r"[^aeiou]y$", text):
         return f"{text[:-1]}ies"
@@ -79,13 +80,17 @@ def _is_date(column: Column, values: Sequence[object]) -> bool:
 
 def _by_category(table: Table, samples: Samples) -> str | None:
     keys = {c.casefold() for k in table.foreign_keys for c in k.columns}
+    found: list[str] = []
     for column in _open_columns(table):
         values = [v for v in samples.get((table.name, column.name), ()) if v is not None]
         if column.name.casefold() in keys or column.primary_key or _is_date(column, values):
             continue
         if _is_category(values, table.row_estimate or 0):
-            return _sentence(f"{plural(table.name)} by {words(column.name)}")
-    return None
+            found.append(words(column.name))
+    if not found:
+        return None
+    best = next((c for c in found if c.split()[-1] in _TELLING), found[0])
+    return _sentence(f"{plural(table.name)} by {best}")
 
 
 def _is_category(values: Sequence[object], rows: int) -> bool:

@@ -31,6 +31,7 @@ def catalog(*tables: Table) -> Catalog:
         ("category", "categories"),
         ("Address", "addresses"),
         ("status", "statuses"),
+        ("daily_traffic", "daily traffic"),
         ("HTTPLog", "http logs"),
         ("boy", "boys"),
         ("日本", "日本"),
@@ -87,6 +88,13 @@ def test_tagged_columns_are_left_alone() -> None:
     assert "People by nickname" in starters(catalog(people), samples)
     tagged = catalog(people).tagged({"people.nickname": "PERSON"})
     assert starters(tagged, samples) == ("How many people are there?",)
+
+
+def test_a_status_is_preferred_to_a_column_that_only_comes_first() -> None:
+    orders = table("orders", "region", "order_status", rows=900)
+    samples = {("orders", c): ["a", "b"] for c in ("region", "order_status")}
+
+    assert "Orders by order status" in starters(catalog(orders), samples)
 
 
 @pytest.mark.parametrize(
