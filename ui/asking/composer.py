@@ -1,0 +1,108 @@
+"""Where a person types: a question, or SQL of their own through the same gate."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from store.conversations import Conversation
+from ui import panels, text
+from ui.asking import outcome, talk
+from ui.frame import Desk, attempt, tell
+
+MODE = "mode"
+"""Which tab is open: `Ask` or `SQL`."""
+_SQL_TEXT = "sql_text"
+_QUESTION = "question"
+_TOO_LONG = "too_long"
+
+
+def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bool) -> None:
+    """Draws both tabs. While a turn runs nothing new can be sent; what is typed stays."""
+    ask, sql = st.tabs(["Ask", "SQL"], key=MODE, on_change="rerun")
+    with ask:
+        _ask(desk, conversation, source, busy)
+    with sql:
+        _sql(desk, conversation, source, busy)
+
+
+def take_over() -> None:
+    """Puts what a button or the last run left for the tabs into them; call it before they exist."""
+    statement = st.session_state.pop(outcome.TO_EDIT, None)
+    if isinstance(statement, str):
+        st.session_state[_SQL_TEXT] = statement
+        st.session_state[MODE] = "SQL"
+    too_long = st.session_state.pop(_TOO_LONG, None)
+    if isinstance(too_long, str):
+        st.session_state[_QUESTION] = too_long
+
+
+def _ask(desk: Desk, conversation: Conversation | None, source: str, busy: bool) -> None:
+    asked = st.chat_input("Ask a question", key=_QUESTION, disabled=busy)
+    if not asked:
+        return
+    if len(asked) > talk.LONGEST_QUESTION:
+        st.session_state[_TOO_LONG] = asked
+        tell(
+            f"A question has up to {talk.LONGEST_QUESTION:,} characters; this one has "
+            f"{len(asked):,}. Shorten it."
+        )
+    else:
+        with attempt():
+            talk.begin(desk, conversation, source, asked)
+    st.rerun()
+
+
+def _sql(desk: Desk, conversation: Conversation | None, source: str, busy: bool) -> None:
+    sql = st.text_area(
+        "One statement",
+        key=_SQL_TEXT,
+        height=130,
+        placeholder="SELECT ...",
+        persist_state="session",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        run = st.button(
+            "Run",
+            key="run_sql",
+            type="primary",
+            icon=":material/play_arrow:",
+            shortcut="Ctrl+Enter",
+            disabled=busy,
+        )
+        with st.popover("Propose as a change", icon=":material/rule:", disabled=busy):
+            reason = st.text_input(
+                "Reason, for the person who decides",
+                key="reason",
+                placeholder="Why is this change needed?",
+            )
+            st.html(panels.note("Nothing changes until someone other than you approves the rows."))
+            proposed = st.button("Propose", key="propose", type="primary")
+    if not (run or proposed):
+        return
+    if not sql or not sql.strip():
+        st.html(panels.note("Write a statement first."))
+    elif proposed:
+        outcome.propose(desk, conversation, source, sql, reason or "")
+    else:
+        with attempt():
+            talk.begin(desk, conversation, source, sql, kind="sql")
+        st.rerun()
+
+
+def starters(desk: Desk, source: str) -> None:
+    """Draws the source's own questions, to begin with."""
+    questions = desk.parts.policy.sources[source].starters
+    if not questions:
+        return
+    picked = st.pills(
+        "Questions to begin with",
+        questions,
+        format_func=text.label,
+        key=f"starter_{source}",
+        wrap=True,
+        label_visibility="collapsed",
+    )
+    if picked:
+        with attempt():
+            talk.begin(desk, None, source, picked)
+        st.rerun()

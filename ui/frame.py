@@ -1,0 +1,91 @@
+"""What every page stands on: the signed-in person, the parts, and one place for problems.
+
+A page that cannot use the policy, the store or the log says so in that error's own sentence and
+stops; the shell around it keeps working.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from guard import Caller, Refused
+from guard.policy import ConsoleRole, Principal
+from ui import identity, markup, panels, session, sheet, when
+from ui.parts import Parts
+from ui.verdict import Verdict
+from ui.webparts import UNUSABLE
+
+_PROBLEM = "problem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """One run of a page: who looks, with which parts, in which time zone."""
+
+    person: Principal
+    parts: Parts
+    zone: dt.tzinfo
+
+    @property
+    def caller(self) -> Caller:
+        """The person's own call, for reading and deciding."""
+        return Caller(principal=self.person, channel="console")
+
+    @property
+    def now(self) -> dt.datetime:
+        """What time it is, by the store's clock."""
+        return self.parts.store.now()
+
+
+def desk(person: Principal) -> Desk:
+    """Returns the desk of a page's run, or says what cannot be used and stops the run."""
+    sheet.apply()
+    with usable():
+        return Desk(person=person, parts=session.parts(), zone=when.zone())
+
+
+def again(*roles: ConsoleRole) -> Desk:
+    """Returns the desk anew, for a timer's tick: the person may have lost the role meanwhile."""
+    person = identity.require(*roles)
+    with usable():
+        return Desk(person=person, parts=session.parts(), zone=when.zone())
+
+
+@contextmanager
+def usable(*, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Says an error's sentence in the page and stops the run. Errors in `but` go on."""
+    try:
+        yield
+    except but:
+        raise
+    except UNUSABLE as error:
+        st.html(markup.notice("This page cannot work now.", str(error)))
+        st.stop()
+
+
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Carries out a click. What goes wrong is kept for `problem`; follow it with `st.rerun()`."""
+    try:
+        yield
+    except Refused as refused:
+        tell(f"{refused.refusal.reason} {refused.refusal.alternative or ''}".strip())
+    except UNUSABLE as error:
+        tell(str(error))
+
+
+def tell(sentence: str) -> None:
+    """Keeps a sentence for the person until `problem` shows it."""
+    st.session_state[_PROBLEM] = sentence
+
+
+def problem() -> None:
+    """Shows what went wrong with the last click, once."""
+    sentence = st.session_state.pop(_PROBLEM, None)
+    if isinstance(sentence, str):
+        st.html(panels.said(Verdict.FAILED, "That did not work.", sentence))

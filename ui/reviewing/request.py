@@ -1,0 +1,153 @@
+"""One change request in full: what it does first, then who says what about it."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from guard.changes import ChangeCard, ChangeView
+from redaction import redact_text
+from store import conversations, turns
+from ui import diff, panels, stored, text, when
+from ui.frame import Desk, attempt
+from ui.reviewing import checks
+from ui.verdict import Verdict, state_badge
+
+ASK = Path(__file__).resolve().parents[2] / "pages" / "ask.py"
+_TURNS = 3
+
+
+def draw(desk: Desk, view: ChangeView) -> None:
+    """Draws the request: heading, numbers, rows, statement, checks, what was said."""
+    card = view.card
+    st.html(_heading(desk, card))
+    _numbers(desk, card)
+    if view.error:
+        st.html(panels.said(Verdict.FAILED, "What happened:", view.error))
+    if view.undo_notes or card.undo == "none":
+        st.html(_not_undone(view))
+    rows, sql, tried, said = st.tabs(["Rows", "SQL", "Checks", "Conversation"])
+    with rows:
+        _rows(view)
+    with sql:
+        st.code(text.clip(view.statement), language="sql", wrap_lines=True)
+        st.html(panels.note("Exactly this text runs, or nothing."))
+    with tried:
+        st.html(checks.listed(desk, view))
+    with said:
+        _said(desk, view)
+
+
+def _heading(desk: Desk, card: ChangeCard) -> str:
+    policy = desk.parts.policy.sources.get(card.source)
+    source = (policy.title if policy else "") or card.source
+    tables = text.joined([panels.code(text.line(t.table, 60)) for t in card.tables])
+    facts = [
+        f"#{card.id}",
+        f"asked by {escape(card.author_name)} {when.ago(card.created_at, desk.now)}",
+        f"table {tables}" if tables else "",
+        f"source {escape(text.line(source, 60))}, {escape(card.environment)}",
+    ]
+    if card.undo_of is not None:
+        facts.insert(1, f"undoes #{card.undo_of}")
+    if card.state in ("pending", "approved"):
+        facts.append(f"expires {when.left(card.expires_at, desk.now)}")
+    return (
+        f'<div class="gh-head"><h2>{escape(text.line(card.reason, 300))}</h2>'
+        f"{state_badge(card.state)}</div>"
+        f'<p class="gh-sub">{" · ".join(f for f in facts if f)}</p>'
+    )
+
+
+def _numbers(desk: Desk, card: ChangeCard) -> None:
+    cap = desk.parts.policy.approvals.max_rows
+    with st.container(horizontal=True):
+        for name, value in (
+            ("Changed", f"{sum(t.updated for t in card.tables):,}"),
+            ("Added", f"{sum(t.inserted for t in card.tables):,}"),
+            ("Removed", f"{sum(t.deleted for t in card.tables):,}"),
+            ("Row cap", f"{card.rows:,} of {cap:,}"),
+        ):
+            st.metric(name, value, border=True)
+
+
+def _rows(view: ChangeView) -> None:
+    if view.earlier:
+        st.html(
+            panels.said(
+                Verdict.REVIEW,
+                "The rows have changed since this was reviewed.",
+                "What it would do now comes first; below it is what was reviewed before. Earlier "
+                "approvals are void.",
+            )
+        )
+    if not view.diff:
+        st.html(panels.note("There is no preview."))
+    for table in view.diff:
+        st.html(diff.table(table))
+    if view.earlier:
+        st.html(panels.note("<strong>Reviewed before</strong>"))
+        for table in view.earlier:
+            st.html(diff.table(table))
+
+
+def _not_undone(view: ChangeView) -> str:
+    exact = view.card.undo == "exact"
+    title = "Undo leaves this behind." if exact else "This cannot be undone exactly."
+    if view.card.undo == "none":
+        title = "This cannot be undone."
+    lines = [f"<strong>{title}</strong>", *(escape(text.line(n, 300)) for n in view.undo_notes)]
+    return panels.panel("bad", "error", lines)
+
+
+def _said(desk: Desk, view: ChangeView) -> None:
+    _asked_in(desk, view)
+    votes = [
+        f"<li>{escape(v.by)} <strong>{'approved' if v.decision == 'approve' else 'rejected'}"
+        f"</strong>{' (void: the rows changed)' if v.void else ''} "
+        f"<span>{when.ago(v.at, desk.now)}</span>"
+        f"{f'<br>{escape(text.clip(v.comment, 2_000))}' if v.comment else ''}</li>"
+        for v in view.votes
+    ]
+    comments = [
+        f"<li>{escape(c.by)} <span>{when.ago(c.at, desk.now)}</span>"
+        f"<br>{escape(text.clip(c.text, 2_000))}</li>"
+        for c in view.comments
+    ]
+    if votes or comments:
+        st.html(f'<ul class="gh-votes">{"".join([*votes, *comments])}</ul>')
+    with st.form(f"comment_{view.card.id}", border=False, clear_on_submit=True):
+        words = st.text_input("Say something about it", placeholder="It decides nothing.")
+        sent = st.form_submit_button("Add comment")
+    if sent:
+        with attempt():
+            desk.parts.review.comment(view.card.id, desk.caller, words)
+        st.rerun()
+
+
+def _asked_in(desk: Desk, view: ChangeView) -> None:
+    """The last questions that led to the request, redacted: they were typed to somebody else."""
+    if view.conversation is None:
+        st.html(panels.note("It was not asked for in a conversation."))
+        return
+    with desk.parts.store.read() as conn:
+        found = turns.list_of(conn, view.conversation)
+        own = conversations.find_own(conn, view.conversation, owner=desk.person.id)
+    before = [t for t in found if t.created_at <= view.card.created_at][-_TURNS:]
+    key = desk.parts.masking.key(view.conversation)
+    for turn in before:
+        with st.chat_message("user", avatar=":material/person:"):
+            st.text(redact_text(text.clip(turn.question, 4_000), sink="screen", key=key))
+        answer = stored.answer(turn)
+        if answer is not None and answer.text:
+            with st.chat_message("assistant", avatar=":material/shield:"):
+                st.text(redact_text(text.clip(answer.text, 4_000), sink="screen", key=key))
+    if own is not None:
+        st.page_link(
+            ASK,
+            label="Open the conversation",
+            icon=":material/forum:",
+            query_params={"c": view.conversation},
+        )
