@@ -14,7 +14,7 @@ from guard.policy import Allow, Terms
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
-from guard.rewriting.settled import settled
+from guard.rewriting.settled import settled, too_long
 from guard.rewriting.spelling import bare, faithful
 from guard.rewriting.tables import Tables
 from guard.statement import Statement
@@ -72,7 +72,13 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
             "Only a query can be run here.",
             alternative="The tables and columns of the source are listed beside the question.",
         )
-    terms = allow.terms
+    try:
+        return _rewritten(statement, allow.terms, catalog)
+    except RecursionError as error:
+        raise too_long() from error
+
+
+def _rewritten(statement: Statement, terms: Terms, catalog: Catalog) -> GuardedQuery:
     reach = _in_reach(catalog, terms)
     filters = row_filters(terms, catalog)
     tables = Tables(catalog=reach, filters=filters)

@@ -25,7 +25,8 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
     it is a read of what was allowed and of what row filters read. No table is read past its filter.
 
     Raises:
-        Refused: `rewrite.changed`, `rewrite.unfiltered` or `rewrite.unspeakable`.
+        Refused: `rewrite.changed`, `rewrite.too_long`, `rewrite.unfiltered` or
+            `rewrite.unspeakable`.
     """
     dialect = tables.catalog.dialect
     meant = tree.copy()
@@ -33,6 +34,8 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
     try:
         final = parse(sql, dialect)
     except Refused as error:
+        if error.refusal.rule in _TOO_MUCH:
+            raise too_long() from error
         raise _changed() from error
     known = _with_reads(tables.catalog, tables.filters)
     if not reads_as(final.tree, meant, dialect):
@@ -66,6 +69,18 @@ def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
             added = (*table.columns, Column(name=column, type=""))
             tables[name] = replace(table, columns=added)
     return Catalog(source=reach.source, dialect=reach.dialect, tables=tuple(tables.values()))
+
+
+_TOO_MUCH = ("statement.too_long", "statement.too_deep")
+
+
+def too_long() -> Refused:
+    """Returns the refusal of a statement that is too long or too deep to be written anew."""
+    return refuse(
+        "rewrite.too_long",
+        "With your limits inside, this statement is too long or nested too deeply. Split it.",
+        fixable=True,
+    )
 
 
 def _changed() -> Refused:

@@ -1,4 +1,4 @@
-"""Queries: SELECT, set operations, row lists and CTEs, recursive ones until nothing is added."""
+"""Queries: SELECT, set operations, row lists, and brackets around them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from guard.catalog import Catalog
+from guard.tracing.ctes import Answer, Body, Ctes, Outputs
 from guard.tracing.expressions import Expressions
+from guard.tracing.extremes import extremes, is_chosen
 from guard.tracing.flows import NOTHING, UNKNOWN, Flows, union
 from guard.tracing.plan import Plan
-from guard.tracing.relations import Outputs, Relations
-from guard.tracing.scopes import Output, Relation, Scope, renamed
+from guard.tracing.relations import Relations
+from guard.tracing.scopes import Output, Relation, Scope, is_unusual
 from guard.tracing.stars import Stars, spreading
-
-MAX_ROUNDS = 100
-"""Rounds over all recursive CTEs of a statement; more and the result is unknown."""
 
 _SAFE_ON_SUBQUERY = frozenset(
     ("this", "alias", "with_", "where", "order", "limit", "offset", "joins", "sample")
 )
 _SAFE_ON_SET = frozenset(("with_", "this", "expression", "distinct", "order", "limit", "offset"))
+MAX_COLUMNS = 4_000
+"""Columns of one SELECT; stars over stars would double them without end."""
+
 _SAFE_ON_SELECT = frozenset(
     (
         *("with_", "hint", "operation_modifiers", "distinct", "expressions", "sample"),
@@ -54,31 +56,22 @@ class Walk:
         self._expressions = Expressions(dialect, self._plan, self)
         self._relations = Relations(catalog, self._plan, self, self._expressions)
         self._stars = Stars(self._plan, self._expressions)
-        self._homes: dict[int, Scope | None] = {}
-        self._ctes: dict[int, exp.CTE] = {}
-        self._known: dict[int, tuple[Outputs, Flows]] = {}
-        self._assumed: dict[int, Outputs] = {}
-        self._open: list[exp.CTE] = []
-        self._met: set[int] = set()
-        self._rounds = 0
+        self._ctes = Ctes(dialect, self._plan, self._body)
 
     def run(self, tree: exp.Expr) -> Traced:
         """Returns what `tree`, a query, carries out."""
         outputs, filters = self.query(tree, None)
-        for cte in list(self._ctes.values()):
-            # A CTE nobody reads carries nothing out, but a rewrite must know it too.
-            self.cte(cte)
         return Traced(outputs=outputs, filters=filters, plan=self._plan)
 
-    def inner(self, query: exp.Expr, scope: Scope) -> tuple[Outputs, Flows]:
+    def inner(self, query: exp.Expr, scope: Scope) -> Answer:
         """Returns what a query inside an expression carries and filters by."""
         outputs, filters = self.query(query, scope)
         scope.filters.append(filters)
         return outputs, filters
 
-    def query(self, node: exp.Expr, parent: Scope | None) -> tuple[Outputs, Flows]:
+    def query(self, node: exp.Expr, parent: Scope | None) -> Answer:
         """Returns a query's outputs, None when their number is unknown, and what it filters by."""
-        self._enter(node, parent)
+        self._ctes.enter(node, parent)
         try:
             if isinstance(node, exp.Select):
                 return self._select(node, parent)
@@ -94,16 +87,28 @@ class Walk:
             self._plan.doubts.append(type(node).__name__)
         return None, UNKNOWN
 
-    def _enter(self, node: exp.Expr, parent: Scope | None) -> None:
-        with_ = node.args.get("with_")
-        for cte in with_.expressions if with_ is not None else ():
-            self._homes[id(cte)] = parent
-            self._ctes[id(cte)] = cte
+    def cte(self, node: exp.CTE) -> Answer:
+        """Returns what a CTE offers, under its own names, and what it filters by."""
+        return self._ctes.answer(node)
+
+    def _body(self, node: exp.Expr, parent: Scope | None) -> Body | None:
+        """Returns the body of a CTE in the pieces a recursive one is followed by."""
+        if not isinstance(node, exp.SetOperation):
+            return Body(first=lambda: self.query(node, parent), rest=None)
+        self._ctes.enter(node, parent)
+        try:
+            first, *others = self._legs(node, parent)
+        except _Lost:
+            return None
+        return Body(
+            first=lambda: self.query(first, parent),
+            rest=lambda anchor: self._combined(node, parent, anchor, others),
+        )
 
     # SELECT --------------------------------------------------------------------------------------
 
-    def _select(self, node: exp.Select, parent: Scope | None) -> tuple[Outputs, Flows]:
-        if _unusual(node, _SAFE_ON_SELECT):
+    def _select(self, node: exp.Select, parent: Scope | None) -> Answer:
+        if is_unusual(node, _SAFE_ON_SELECT):
             raise self._lost("SELECT")
         scope = Scope(parent=parent)
         self._relations.fill(node, scope)
@@ -113,13 +118,29 @@ class Walk:
             if projection.alias:
                 written = scope.aliases.setdefault(projection.alias.casefold(), [])
                 written.append(projection.unalias())
-        outputs = [o for p in node.expressions for o in self._projected(p, scope)]
+        outputs: list[Output] = []
+        for projection in node.expressions:
+            outputs.extend(self._projected(projection, scope))
+            if len(outputs) > MAX_COLUMNS:
+                raise self._lost("*")
         self._clauses(node, scope, outputs)
+        if self._dialect == "sqlite":
+            outputs = self._chosen(node, scope, outputs)
         if any(_may_spread(p, scope, self._dialect) for p in node.expressions):
             # UNNEST of a struct makes several columns, so no position is certain.
             everything = union([o.flows for o in outputs])
             outputs = [replace(o, flows=everything, stored=False) for o in outputs]
         return tuple(outputs), union(scope.filters)
+
+    def _chosen(self, node: exp.Select, scope: Scope, outputs: list[Output]) -> list[Output]:
+        """Adds to SQLite's bare columns that a `max` or `min` beside them chooses the row."""
+        by = union([self._expressions.flows(e, scope) for e in extremes(node)]).implied()
+        if by is NOTHING or len(outputs) != len(node.expressions):
+            return outputs
+        return [
+            replace(o, flows=union([o.flows, by])) if is_chosen(p, at, node) else o
+            for at, (o, p) in enumerate(zip(outputs, node.expressions, strict=True))
+        ]
 
     def _projected(self, node: exp.Expr, scope: Scope) -> Iterator[Output]:
         inner = node.unalias()
@@ -183,15 +204,15 @@ class Walk:
 
     # Other queries -------------------------------------------------------------------------------
 
-    def _subquery(self, node: exp.Subquery, parent: Scope | None) -> tuple[Outputs, Flows]:
-        if _unusual(node, _SAFE_ON_SUBQUERY):
+    def _subquery(self, node: exp.Subquery, parent: Scope | None) -> Answer:
+        if is_unusual(node, _SAFE_ON_SUBQUERY):
             raise self._lost("brackets")
         if isinstance(node.this, exp.Table):
             raise self._lost("brackets")
         outputs, filters = self.query(node.this, parent)
         return outputs, self._ended(node, parent, outputs, filters)
 
-    def _set_operation(self, node: exp.SetOperation, parent: Scope | None) -> tuple[Outputs, Flows]:
+    def _set_operation(self, node: exp.SetOperation, parent: Scope | None) -> Answer:
         first, *others = self._legs(node, parent)
         return self._combined(node, parent, self.query(first, parent), others)
 
@@ -199,9 +220,9 @@ class Walk:
         self,
         node: exp.SetOperation,
         parent: Scope | None,
-        first: tuple[Outputs, Flows],
+        first: Answer,
         others: Sequence[exp.Expr],
-    ) -> tuple[Outputs, Flows]:
+    ) -> Answer:
         outputs, filters = first
         for leg in others:
             more, also = self.query(leg, parent)
@@ -215,8 +236,8 @@ class Walk:
         left: exp.Expr = node
         while isinstance(left, exp.SetOperation):
             if left is not node:
-                self._enter(left, parent)
-            if _unusual(left, _SAFE_ON_SET):
+                self._ctes.enter(left, parent)
+            if is_unusual(left, _SAFE_ON_SET):
                 raise self._lost("set operation")
             right.append(left.expression)
             left = left.this
@@ -231,7 +252,7 @@ class Walk:
         self._tail(node, scope, outputs or ())
         return union(scope.filters)
 
-    def _values(self, node: exp.Values, parent: Scope | None) -> tuple[Outputs, Flows]:
+    def _values(self, node: exp.Values, parent: Scope | None) -> Answer:
         scope = Scope(parent=parent)
         rows = [
             [self._expressions.flows(v, scope) for v in row.expressions]
@@ -245,85 +266,9 @@ class Walk:
         self._tail(node, scope, outputs)
         return outputs, union(scope.filters)
 
-    # CTEs ----------------------------------------------------------------------------------------
-
-    def cte(self, node: exp.CTE) -> tuple[Outputs, Flows]:
-        """Returns what a CTE offers, under the names given with it."""
-        key = id(node)
-        if key in self._known:
-            return self._known[key]
-        if key in self._assumed:
-            return self._again(node), NOTHING
-        body = node.this
-        parent = self._homes.get(key)
-        self._open.append(node)
-        self._assumed[key] = None
-        try:
-            if isinstance(body, exp.SetOperation):
-                outputs, filters = self._until_stable(node, body, parent)
-            else:
-                outputs, filters = self.query(body, parent)
-        finally:
-            self._open.pop()
-            del self._assumed[key]
-        named = _renamed(outputs, node)
-        if named is None and outputs is not None:
-            # Fewer names than columns: engines differ, and the wrong column could get a name.
-            self._plan.doubts.append("WITH")
-        self._known[key] = named, filters
-        return self._known[key]
-
-    def _again(self, node: exp.CTE) -> Outputs:
-        """Returns what is known so far of a CTE that is read from its own body."""
-        with_ = node.parent
-        told = bool(with_.args.get("recursive")) if isinstance(with_, exp.With) else False
-        if not told and self._dialect != "sqlite":
-            self._plan.doubts.append("WITH")
-            return None
-        place = next(at for at, cte in enumerate(self._open) if cte is node)
-        inside = self._open[place + 1 :]
-        if not all(_is_inside(cte, node) for cte in inside):
-            self._plan.doubts.append("WITH RECURSIVE")
-            return None
-        self._met.add(id(node))
-        return self._assumed[id(node)]
-
-    def _until_stable(
-        self, node: exp.CTE, body: exp.SetOperation, parent: Scope | None
-    ) -> tuple[Outputs, Flows]:
-        """Follows a body that may read itself: once more until no column gains a source."""
-        self._enter(body, parent)
-        try:
-            first, *others = self._legs(body, parent)
-        except _Lost:
-            return None, UNKNOWN
-        anchor = self.query(first, parent)
-        self._met.discard(id(node))
-        outputs = anchor[0]
-        while True:
-            self._rounds += 1
-            self._assumed[id(node)] = _renamed(outputs, node)
-            known = dict(self._known)
-            more, filters = self._combined(body, parent, anchor, others)
-            if id(node) not in self._met or more == outputs or more is None:
-                return more, filters
-            if self._rounds > MAX_ROUNDS:
-                self._plan.doubts.append("WITH RECURSIVE")
-                return None, UNKNOWN
-            outputs = more
-            self._known = known
-
     def _lost(self, what: str) -> _Lost:
         self._plan.doubts.append(what)
         return _Lost()
-
-
-def _renamed(outputs: Outputs, cte: exp.CTE) -> Outputs:
-    alias = cte.args.get("alias")
-    columns = alias.columns if isinstance(alias, exp.TableAlias) else []
-    if not columns or outputs is None:
-        return outputs
-    return renamed(outputs, columns) if len(columns) == len(outputs) else None
 
 
 def _side_by_side(left: Outputs, right: Outputs) -> Outputs:
@@ -333,17 +278,6 @@ def _side_by_side(left: Outputs, right: Outputs) -> Outputs:
         replace(a, flows=union([a.flows, b.flows]), stored=False)
         for a, b in zip(left, right, strict=True)
     )
-
-
-def _is_inside(node: exp.Expr, outer: exp.Expr) -> bool:
-    found: exp.Expr | None = node
-    while found is not None and found is not outer:
-        found = found.parent
-    return found is outer
-
-
-def _unusual(node: exp.Expr, safe: frozenset[str]) -> bool:
-    return any(value and key not in safe for key, value in node.args.items())
 
 
 _LISTS = (
@@ -369,7 +303,7 @@ def _may_spread(node: exp.Expr, scope: Scope, dialect: str) -> bool:
 def _is_list(node: exp.Expr, scope: Scope) -> bool:
     if isinstance(node, exp.Column):
         name = node.name.casefold()
-        found = [o for r in scope.relations for o in r.columns or () if o.name == name]
+        found = [o for r in scope.relations for o in r.outputs(name)]
         return bool(found) and all(o.is_list for o in found)
     return isinstance(node, _LISTS)
 

@@ -11,15 +11,22 @@ from sqlglot.dialects.dialect import Dialect, UsingColumnOrder
 
 from guard.catalog import Catalog, Table
 from guard.names import cte_of, find_table
+from guard.tracing.ctes import Outputs
 from guard.tracing.expressions import Expressions
 from guard.tracing.flows import UNKNOWN, Flows, union
 from guard.tracing.functions import is_spread
 from guard.tracing.plan import Plan
-from guard.tracing.scopes import Item, Output, Relation, Scope, alias_of, derived, qualified
+from guard.tracing.scopes import (
+    Item,
+    Output,
+    Relation,
+    Scope,
+    alias_of,
+    derived,
+    is_unusual,
+    qualified,
+)
 from guard.views import VIEW
-
-Outputs = tuple[Output, ...] | None
-"""The columns of a query, None when not even their number is known."""
 
 _SAFE_ON_TABLE = frozenset(
     ("this", "db", "catalog", "alias", "joins", "sample", "only", "indexed", "hints", "partition")
@@ -95,7 +102,7 @@ class Relations:
         known = join.method in methods and join.side in sides and join.kind in kinds
         right = self._operand(join.this, scope)
         self._expressions.filter(join.args.get("on"), scope)
-        if not known or _unusual(join, _SAFE_ON_JOIN):
+        if not known or is_unusual(join, _SAFE_ON_JOIN):
             return [*left, *right, self._doubt(f"{join.method} {join.kind} JOIN".strip(), scope)]
         if join.method == "NATURAL":
             using = self._natural(join, left, right, scope)
@@ -133,8 +140,9 @@ class Relations:
     ) -> list[Item]:
         """Returns the columns of both sides with each USING column standing once."""
         merged = {}
+        named = _by_name(left), _by_name(right)
         for name in using:
-            item = _merged(name, left, right, side)
+            item = _merged(name, *named, side)
             scope.filters.append(item.output.flows.implied())
             merged[item.output.name] = item
         rest = [item for item in right if item.output.name not in merged]
@@ -167,7 +175,7 @@ class Relations:
 
     def _bracket(self, node: exp.Subquery, scope: Scope) -> list[Item]:
         """`(a JOIN b USING (x))`, with an alias or without."""
-        if _unusual(node, _SAFE_ON_SUBQUERY):
+        if is_unusual(node, _SAFE_ON_SUBQUERY):
             return [self._doubt("brackets", scope)]
         alias, columns = alias_of(node)
         if alias is None:
@@ -191,7 +199,7 @@ class Relations:
             outputs, filters = self._queries.query(node.this, scope)
             scope.filters.append(filters)
             return derived(name, outputs, alias=alias, columns=columns)
-        if isinstance(node, exp.Subquery) and not _unusual(node, _SAFE_ON_SUBQUERY):
+        if isinstance(node, exp.Subquery) and not is_unusual(node, _SAFE_ON_SUBQUERY):
             return self._subquery(node, name, alias, columns, scope)
         if isinstance(node, exp.Values):
             outputs, _ = self._queries.query(node, scope)
@@ -232,7 +240,7 @@ class Relations:
             return self._function(node, name, alias, columns, scope)
         name = name or node.name.casefold()
         alias = alias or node.this
-        if _unusual(node, _SAFE_ON_TABLE):
+        if is_unusual(node, _SAFE_ON_TABLE):
             self._doubt("FROM", scope)
             return _unknown(name)
         cte = cte_of(node, self._dialect)
@@ -271,7 +279,7 @@ class Relations:
         scope: Scope,
     ) -> Relation:
         called = node.this
-        if called is None or _unusual(node, _SAFE_ON_TABLE):
+        if called is None or is_unusual(node, _SAFE_ON_TABLE):
             self._doubt("FROM", scope)
             return _unknown(name)
         if isinstance(called, exp.GenerateSeries):
@@ -323,12 +331,22 @@ def _carried(name: exp.Identifier, items: Iterable[Item]) -> Flows:
     return union(found) if found else UNKNOWN
 
 
-def _merged(name: exp.Identifier, left: list[Item], right: list[Item], side: str) -> Item:
+def _by_name(items: Iterable[Item]) -> dict[str, list[Item]]:
+    """Returns the columns by name; those of unknown relations go by the empty one."""
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault("" if _is_open(item) else item.output.name, []).append(item)
+    return found
+
+
+def _merged(
+    name: exp.Identifier, left: dict[str, list[Item]], right: dict[str, list[Item]], side: str
+) -> Item:
     wanted = name.name.casefold()
-    first = [item for item in left if item.output.name == wanted]
-    second = [item for item in right if item.output.name == wanted]
+    first, second = left.get(wanted, []), right.get(wanted, [])
     relations = tuple(r for item in (*first, *second) for r in item.relations)
-    output = Output(name=wanted, flows=_carried(name, [*left, *right]), written=name)
+    doubtful = [i for i in (*left.get("", ()), *right.get("", ())) if _is_open(i)]
+    output = Output(name=wanted, flows=_carried(name, [*first, *second, *doubtful]), written=name)
     spelled: exp.Expr | None = None
     if len(first) == 1 and len(second) == 1:
         ours, theirs = qualified(first[0]), qualified(second[0])
@@ -336,10 +354,6 @@ def _merged(name: exp.Identifier, left: list[Item], right: list[Item], side: str
         if side == "FULL" and ours is not None and theirs is not None:
             spelled = exp.Coalesce(this=ours, expressions=[theirs])
     return Item(output=output, relations=relations, merged=True, qualified=spelled)
-
-
-def _unusual(node: exp.Expr, safe: frozenset[str]) -> bool:
-    return any(value and key not in safe for key, value in node.args.items())
 
 
 def _is_bracket(node: exp.Subquery) -> bool:

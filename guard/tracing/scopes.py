@@ -39,14 +39,22 @@ class Relation:
     rest: Flows | None = None
     alias: exp.Identifier | None = None
     base: bool = False
+    _named: dict[str, list[Output]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named: dict[str, list[Output]] = {}
+        for output in self.columns or ():
+            named.setdefault(output.name, []).append(output)
+        object.__setattr__(self, "_named", named)
+
+    def outputs(self, name: str) -> list[Output]:
+        """Returns the columns of that name; names may stand twice."""
+        return self._named.get(name, [])
 
     def column(self, name: str) -> Flows | None:
-        """Returns what the column carries, or None where there is none of that name.
-
-        Names may stand twice; then either may be meant.
-        """
-        found = [o.flows for o in self.columns or () if o.name == name]
-        return union(found) if found else None
+        """Returns what a column of that name carries, whichever is meant, or None."""
+        found = self._named.get(name)
+        return union([o.flows for o in found]) if found else None
 
     def row(self) -> Flows:
         """Returns what the row as a whole carries."""
@@ -114,7 +122,7 @@ class Scope:
         relations = self.named(wanted) if wanted else self.relations
         if any(r.columns is None for r in relations):
             return False
-        found = [o for r in relations for o in r.columns or () if o.name == name]
+        found = [o for r in relations for o in r.outputs(name)]
         return len(found) == 1 and found[0].stored
 
     def clause(self) -> Scope:
@@ -138,8 +146,7 @@ def qualified(item: Item) -> exp.Expr | None:
     if relation is None:
         return item.qualified.copy() if item.qualified is not None else None
     written = item.output.written
-    twice = sum(1 for o in relation.columns or () if o.name == item.output.name) > 1
-    if written is None or relation.alias is None or twice:
+    if written is None or relation.alias is None or len(relation.outputs(item.output.name)) > 1:
         return None
     return exp.Column(this=written.copy(), table=relation.alias.copy())
 
@@ -178,3 +185,8 @@ def alias_of(node: exp.Expr) -> tuple[exp.Identifier | None, list[exp.Identifier
         return None, []
     columns = [c if isinstance(c, exp.Identifier) else c.this for c in alias.columns]
     return alias.this, columns
+
+
+def is_unusual(node: exp.Expr, safe: frozenset[str]) -> bool:
+    """True when the node has parts other than the `safe` ones."""
+    return any(value and key not in safe for key, value in node.args.items())

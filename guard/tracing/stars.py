@@ -145,7 +145,7 @@ def _column(item: Item, scope: Scope) -> exp.Expr | None:
 def _alone(item: Item, scope: Scope) -> bool:
     """True when nothing else in the scope goes by the item's name."""
     name = item.output.name
-    own = [r for r in item.relations if sum(1 for o in r.columns or () if o.name == name) == 1]
+    own = [r for r in item.relations if len(r.outputs(name)) == 1]
     others = [r for r in scope.relations if not any(r is one for one in own)]
     return len(own) > 0 and not any(r.columns is None or r.column(name) for r in others)
 

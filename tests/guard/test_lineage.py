@@ -429,6 +429,32 @@ def test_recursion_without_being_told_is_followed_only_where_the_engine_does_it(
     assert [o.flow for o in lineage(sql, "duckdb").columns] == ["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT id, max(mail) FROM staff", "S S"),
+        ("SELECT id + 1, min(born) FROM staff GROUP BY town", "S S"),
+        ("SELECT town, max(mail) FROM staff GROUP BY town", "n S"),
+        ("SELECT town AS t, max(mail) FROM staff GROUP BY t", "n S"),
+        ("SELECT upper(town), max(mail) FROM staff GROUP BY upper(town)", "n S"),
+        ("SELECT town, max(mail), count(*) FROM staff GROUP BY 1", "n S n"),
+        ("SELECT id, max(pay) FROM staff", "n n"),
+        ("SELECT id, max(mail) OVER () FROM staff", "n S"),
+        ("SELECT id, max(town, mail) FROM staff", "n S"),
+    ],
+)
+def test_in_sqlite_an_extreme_chooses_the_row_of_bare_columns(sql: str, expected: str) -> None:
+    assert shown(sql, "sqlite") == expected
+
+
+def test_columns_that_a_with_clause_adds_are_unknown() -> None:
+    sql = (
+        "WITH RECURSIVE t AS (SELECT id FROM staff UNION ALL SELECT id + 1 FROM t) "
+        "SEARCH DEPTH FIRST BY id SET path SELECT path FROM t"
+    )
+    assert shown(sql, "postgres") == "S"
+
+
 def test_a_tag_on_a_views_own_column_holds() -> None:
     tagged = catalog().tagged({"addresses.town": "LOCATION"})
     found = trace(parse("SELECT t.town AS x FROM addresses t", "duckdb"), tagged)

@@ -475,7 +475,38 @@ def test_a_table_in_no_known_schema_is_not_confused_with_a_cte() -> None:
 @both
 def test_a_statement_too_long_with_its_filters_is_refused(dialect: str) -> None:
     many = " UNION ALL ".join(["SELECT id FROM stays"] * 240)
-    assert refused(many, dialect) in {"rewrite.changed", "rewrite.unspeakable"}
+    assert refused(many, dialect) == "rewrite.too_long"
+
+
+@both
+def test_what_the_parser_lets_nest_is_rewritten(dialect: str) -> None:
+    sql = "SELECT number FROM rooms"
+    for level in range(60):
+        sql = f"SELECT number FROM ({sql}) AS t{level}"
+    assert rows(sql, dialect) == [(100,), (101,)]
+
+
+@both
+def test_running_out_of_stack_is_a_refusal(dialect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("guard.rewrite.expand_views", fail)
+    assert refused("SELECT number FROM rooms", dialect) == "rewrite.too_long"
+
+
+@both
+def test_stars_that_double_without_end_are_refused(dialect: str) -> None:
+    steps = ", ".join(f"s{n} AS (SELECT *, * FROM s{n - 1})" for n in range(1, 30))
+    sql = f"WITH s0 AS (SELECT * FROM rooms), {steps} SELECT count(*) FROM s29"
+    assert refused(sql, dialect) == "rewrite.untraceable"
+
+
+@both
+def test_a_long_chain_of_ctes_is_rewritten(dialect: str) -> None:
+    steps = ", ".join(f"s{n} AS (SELECT number FROM s{n - 1})" for n in range(1, 60))
+    sql = f"WITH s0 AS (SELECT number FROM rooms), {steps} SELECT max(number) FROM s59"
+    assert rows(sql, dialect) == [(101,)]
 
 
 @both
