@@ -10,7 +10,7 @@ from sqlglot import exp
 from guard.catalog import Catalog
 from guard.statement import Statement
 from guard.tracing import Flows, Output, Traced, Walk
-from guard.views import expand_views
+from guard.views import expand
 
 Flow = Literal["value", "implicit", "clean", "unknown"]
 
@@ -57,18 +57,11 @@ def trace(statement: Statement, catalog: Catalog) -> Lineage:
     caller must treat every column of the result as unknown. Never raises.
     """
     try:
-        tree = statement.tree
-        if _names_a_view(tree, catalog):
-            tree = expand_views(tree, catalog)
+        tree = expand(statement.tree, catalog).tree
         return summarise(Walk(catalog).run(tree), catalog)
     except Exception:
         # Whatever goes wrong on the way, nothing is known: the caller masks everything.
         return UNTRACED
-
-
-def _names_a_view(tree: exp.Expr, catalog: Catalog) -> bool:
-    views = {table.name.casefold() for table in catalog.tables if table.kind == "view"}
-    return any(table.name.casefold() in views for table in tree.find_all(exp.Table))
 
 
 def summarise(traced: Traced, catalog: Catalog) -> Lineage:

@@ -47,7 +47,7 @@ def expand_views(tree: exp.Expression, catalog: Catalog) -> exp.Expression:
             for views nested more than `MAX_DEPTH` levels or used too often, `view.cycle`, or
             `view.shadowed` where a CTE of the statement has the name of a table the view reads.
     """
-    return expand(tree, catalog).tree
+    return _expanded(tree.copy(), catalog).tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,20 @@ class Expanded:
 
 
 def expand(tree: exp.Expression, catalog: Catalog) -> Expanded:
-    """Returns what `expand_views` does, and the definitions, whose effects must be judged too."""
-    copy = tree.copy()
+    """Returns what `expand_views` does, and the definitions, whose effects must be judged too.
+
+    Where `tree` names no view it comes back itself, so what comes back MUST NOT be changed.
+    """
+    views = {table.name.casefold() for table in catalog.tables if table.kind == "view"}
+    if not any(table.name.casefold() in views for table in tree.find_all(exp.Table)):
+        return Expanded(tree=tree, definitions=())
+    return _expanded(tree.copy(), catalog)
+
+
+def _expanded(tree: exp.Expression, catalog: Catalog) -> Expanded:
     expansion = _Expansion(catalog=catalog)
-    expansion.expand(copy, path=(), hidden=frozenset())
-    return Expanded(tree=copy, definitions=tuple(expansion.definitions.values()))
+    expansion.expand(tree, path=(), hidden=frozenset())
+    return Expanded(tree=tree, definitions=tuple(expansion.definitions.values()))
 
 
 def reads(tree: exp.Expr, dialect: str) -> Iterator[exp.Table]:

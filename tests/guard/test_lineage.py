@@ -514,7 +514,7 @@ def test_a_fault_while_tracing_is_unknown(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: object) -> None:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr("guard.lineage.expand_views", fail)
+    monkeypatch.setattr("guard.lineage.expand", fail)
     assert lineage("SELECT k FROM shouted") == UNTRACED
 
 

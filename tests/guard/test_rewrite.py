@@ -481,7 +481,7 @@ def test_a_statement_too_long_with_its_filters_is_refused(dialect: str) -> None:
 @both
 def test_nested_subqueries_are_rewritten(dialect: str) -> None:
     sql = "SELECT number FROM rooms"
-    for level in range(20):
+    for level in range(12):
         sql = f"SELECT number FROM ({sql}) AS t{level}"
     assert rows(sql, dialect) == [(100,), (101,)]
 
