@@ -45,7 +45,7 @@ def row_filters(terms: Terms, catalog: Catalog) -> Mapping[str, RowFilter]:
 
 def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
     table = catalog.table(name)
-    if table is None or table.kind == "view":
+    if table is None:
         raise _unreadable(name)
     parsed = _parsed(text, table.name, catalog.dialect)
     named = {t.name: catalog.table(t.name) for t in parsed.find_all(exp.Table)}

@@ -12,7 +12,7 @@ from guard.errors import Refused, refuse
 from guard.names import find_table
 from guard.rewriting.filters import RowFilter
 from guard.rewriting.schemas import with_schema
-from guard.views import reads
+from guard.views import VIEW, reads
 
 # What goes with the table into the subquery, and what stays around it.
 _INSIDE = ("only", "indexed", "hints", "partition")
@@ -33,13 +33,15 @@ class Tables:
     def bind(self, tree: exp.Expression, *, spell_columns: bool) -> exp.Expression:
         """Returns `tree` with every base table in its final form; changes it in place.
 
-        A table with a row filter becomes `(SELECT columns FROM t WHERE filter) AS alias`. Without
-        one it stays, unless `spell_columns` or a list of column names asks for its columns by name.
+        A table with a row filter becomes `(SELECT columns FROM t WHERE filter) AS alias`, and so
+        does the query of a view. Without one it stays, unless `spell_columns` or a list of column
+        names asks for its columns by name.
 
         Raises:
             Refused: `table.not_allowed` for a table out of reach, `rewrite.table` for one that is
                 read in a way the rewrite does not know.
         """
+        self._bind_views(tree)
         for table in list(reads(tree, self.catalog.dialect)):
             known = find_table(table, self.catalog)
             if known is None or known.kind == "view":
@@ -52,6 +54,19 @@ class Tables:
             else:
                 with_schema(table, known, self.catalog.dialect)
         return tree
+
+    def _bind_views(self, tree: exp.Expression) -> None:
+        for query in list(tree.find_all(exp.Subquery)):
+            name = query.meta.get(VIEW, "")
+            row_filter = self.filters.get(name.casefold())
+            view = self.catalog.table(name)
+            if row_filter is not None and view is not None:
+                around = {k: v for k, v in query.args.items() if k != "this"}
+                inner = exp.alias_(
+                    exp.Subquery(this=query.this), view.name, table=True, quoted=True
+                )
+                select = _select(view, inner, row_filter)
+                query.replace(exp.Subquery(this=select, **around))
 
     def unfiltered(self, tree: exp.Expr) -> Iterator[str]:
         """Yields the tables that a finished tree reads past their row filter."""
@@ -99,19 +114,20 @@ class Tables:
         if alias.this is None:
             alias = exp.TableAlias(this=table.this.copy(), columns=alias.args.get("columns"))
         around = {k: table.args[k] for k in _AROUND if table.args.get(k)}
-        return exp.Subquery(this=self._select(table, known, row_filter), alias=alias, **around)
-
-    def _select(self, table: exp.Table, known: Table, row_filter: RowFilter | None) -> exp.Select:
         inside = {k: table.args[k] for k in _INSIDE if table.args.get(k)}
         inner = exp.Table(this=exp.to_identifier(known.name, quoted=True), **inside)
         with_schema(inner, known, self.catalog.dialect)
-        columns: list[exp.Expr] = [
-            exp.column(c.name, table=known.name, quoted=True) for c in known.columns
-        ]
-        select = exp.Select(expressions=columns, from_=exp.From(this=inner))
-        if row_filter is not None:
-            select.set("where", exp.Where(this=row_filter.predicate.copy()))
-        return select
+        return exp.Subquery(this=_select(known, inner, row_filter), alias=alias, **around)
+
+
+def _select(known: Table, source: exp.Expr, row_filter: RowFilter | None) -> exp.Select:
+    columns: list[exp.Expr] = [
+        exp.column(c.name, table=known.name, quoted=True) for c in known.columns
+    ]
+    select = exp.Select(expressions=columns, from_=exp.From(this=source))
+    if row_filter is not None:
+        select.set("where", exp.Where(this=row_filter.predicate.copy()))
+    return select
 
 
 def _out_of_reach(name: str) -> Refused:

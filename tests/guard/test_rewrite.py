@@ -203,6 +203,33 @@ def test_a_filter_may_read_a_view(dialect: str) -> None:
 
 
 @both
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT k FROM oslo", [(3,)]),
+        ("SELECT * FROM oslo", [(3, "c@x")]),
+        ("SELECT o.k FROM oslo AS o JOIN guests g ON g.id = o.k", [(3,)]),
+        ("SELECT g.id, o.k FROM guests g LEFT JOIN oslo o ON o.k = g.id WHERE g.id IN (1, 3)",
+         [(1, None), (3, 3)]),
+        ("SELECT id FROM guests WHERE id IN (SELECT k FROM main.oslo)", [(3,)]),
+        ("SELECT count(*) FROM guests", [(4,)]),
+    ],
+)  # fmt: skip
+def test_promise_03_a_filter_on_a_view_limits_the_view(
+    dialect: str, sql: str, expected: list[tuple[object, ...]]
+) -> None:
+    allowed = allow(dialect, filters={"oslo": "k > 1 AND oslo.mail <> 'x'"})
+    assert rows(sql, dialect, allowed) == sorted(expected, key=repr)
+
+
+@both
+def test_promise_03_a_filter_on_a_view_adds_to_those_of_its_tables(dialect: str) -> None:
+    allowed = allow(dialect, filters={**MINE, "everyone": "city = 'Oslo'"})
+    assert rows("SELECT id FROM everyone", dialect, allowed) == [(1,)]
+    assert rows("SELECT id FROM everyone_again", dialect, allowed) == [(1,)]
+
+
+@both
 def test_a_filter_may_read_a_hidden_column_and_the_engine_is_told(dialect: str) -> None:
     allowed = allow(dialect, hidden={"guests": {"tenant", "name"}})
     query = guarded("SELECT * FROM guests", dialect, allowed)
