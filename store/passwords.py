@@ -5,6 +5,7 @@ A check costs the same for a name nobody has: it is made against a hash of a pas
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 
@@ -17,7 +18,6 @@ MIN_LENGTH = 8
 MAX_LENGTH = 256
 
 _hasher = PasswordHasher()
-_stranger = _hasher.hash(secrets.token_urlsafe(32))
 # Each check takes 64 MiB; more at once than this would let strangers fill the memory.
 _at_once = threading.BoundedSemaphore(4)
 
@@ -38,11 +38,18 @@ def verify(password_hash: str | None, password: str) -> bool:
     if len(password) > MAX_LENGTH:
         password, password_hash = "", None
     with _at_once:
+        stranger = _stranger()
         try:
-            matches = _hasher.verify(password_hash or _stranger, password)
+            matches = _hasher.verify(password_hash or stranger, password)
         except (VerificationError, InvalidHashError):
             return False
     return matches and password_hash is not None
+
+
+@functools.cache
+def _stranger() -> str:
+    # Made at the first check, whoever it is for, so its delay tells nothing; no start waits for it.
+    return PasswordHasher().hash(secrets.token_urlsafe(32))
 
 
 def is_outdated(password_hash: str) -> bool:
