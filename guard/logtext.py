@@ -24,7 +24,7 @@ _VALUES = {
     if t.name in {"STRING", "NUMBER", "HEX_STRING", "BIT_STRING", "BYTE_STRING", "RAW_STRING"}
     or t.name in {"NATIONAL_STRING", "UNICODE_STRING", "HEREDOC_STRING"}
 }
-_QUOTED = re.compile(r"'(?:[^']|'')*'?|\\$\\w*\\$.*|\\d{3,}", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^']|'')*'?|\$\w*\$.*|\d{3,}", re.DOTALL)
 
 
 def log_safe(text: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlglot.errors import SqlglotError
 
 from guard.logtext import sha256_of, without_literals
 
@@ -33,6 +35,16 @@ def test_values_and_comments_leave_the_text(sql: str, dialect: str) -> None:
 def test_names_known_to_the_catalog_stay() -> None:
     shown = without_literals('select "order" from "t u" where n = 42', "sqlite", {"order"})
     assert shown == 'select "order" from "?" where n = ?'
+
+
+@pytest.mark.parametrize("hidden", [f"$q${CANARY}$q$", f"'{CANARY}'", "4929111"])
+def test_text_that_has_no_tokens_loses_its_values_too(hidden: str) -> None:
+    broken = f"select {hidden} /* never closed"
+    with pytest.raises(SqlglotError):
+        sqlglot.tokenize(broken, read="mysql")
+    shown = without_literals(broken, "mysql")
+    assert CANARY not in shown
+    assert "4929111" not in shown
 
 
 def test_the_text_is_cut() -> None:
