@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from agent import Answer, unpack
 from commands.shared import As, Json, Source, caller, fail, out, parts, refusal_text, show_json
-from guard import Caller, Refused, plain_rows
-from store import conversations, steps
-from ui.parts import Parts
+
+if TYPE_CHECKING:
+    from agent import Answer
+    from guard import Caller, Refused
+    from ui.parts import Parts
 
 _TITLE = "Command line"
 
@@ -53,6 +54,8 @@ def query(
     json_: Json = False,
 ) -> None:
     """Runs one statement through the gate."""
+    from guard import Refused
+
     with parts() as opened:
         who = caller(opened, as_)
         try:
@@ -98,6 +101,8 @@ def _denied(refused: Refused) -> dict[str, object]:
 
 
 def _conversation(opened: Parts, who: Caller, source: str) -> str:
+    from store import conversations
+
     opened.gate.view(source, who)
     with opened.store.write() as conn:
         return conversations.create(
@@ -128,6 +133,10 @@ def _asked(opened: Parts, who: Caller, conversation: str, question: str) -> dict
 
 
 def _facts(opened: Parts, turn: str, answer: Answer) -> dict[str, object]:
+    from agent import unpack
+    from guard import plain_rows
+    from store import steps
+
     with opened.store.read() as conn:
         taken = steps.list_of(conn, turn)
         packed = steps.blob(conn, turn, answer.query) if answer.query else None

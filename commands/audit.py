@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 
-from audit import SYSTEM, AuditEvent, AuditLog, EventType, Filter, ReadFacts, Record
 from commands.shared import Json, data_folder, fail, out, sentences, show_json
-from ui.home import open_log
-from ui.setup import require_operator
+
+if TYPE_CHECKING:
+    from audit import AuditLog, EventType, Record
 
 app = typer.Typer(no_args_is_help=True, help="Read, verify and export the audit trail.")
 
 
 def _open() -> AuditLog:
+    from ui.home import open_log
+    from ui.setup import require_operator
+
     home = data_folder()
     require_operator(home)
     return open_log(home)
@@ -42,6 +44,8 @@ def search(
     json_: Json = False,
 ) -> None:
     """Finds events by text and field, newest first."""
+    from audit import Filter
+
     wanted = Filter(text=text, table=table, session=session)
     with sentences(), _open() as log:
         _note(log, "audit.searched", wanted.used)
@@ -58,6 +62,8 @@ def verify(
     json_: Json = False,
 ) -> None:
     """Checks the whole trail. Status 0 verified and anchored, 1 tampered, 2 unsigned, 3 unknown."""
+    from rich.progress import Progress
+
     with sentences(), _open() as log, Progress(transient=True, disable=json_) as bar:
         task = bar.add_task("Verifying", total=None)
 
@@ -81,6 +87,8 @@ def export(
     json_: Json = False,
 ) -> None:
     """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder."""
+    from audit import Filter
+
     if folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is not empty. Name a new folder.")
     with sentences(), _open() as log:
@@ -110,6 +118,8 @@ def _print(records: tuple[Record, ...], as_json: bool) -> None:
 def _note(
     log: AuditLog, type_: EventType, filters: tuple[str, ...], last: int | None = None
 ) -> None:
+    from audit import SYSTEM, AuditEvent, ReadFacts
+
     log.append(
         AuditEvent(
             type=type_,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from commands.shared import As, Json, Source, caller, fail, out, parts, show_json
-from guard import Caller
-from ui.parts import Parts
+
+if TYPE_CHECKING:
+    from guard import Caller
+    from ui.parts import Parts
 
 app = typer.Typer(no_args_is_help=True, help="Propose, review, apply and undo changes.")
 

@@ -12,18 +12,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from commands.shared import Json, data_folder, fail, out, parts, sentences, show_json
-from guard.connect import first_policy, parse_url, source_name
-from guard.engines import open_engine
-from guard.policyfile import load_policy
-from guard.sampling import sample
-from ui import demo_mode
-from ui.checklist import run_checks
-from ui.home import open_log, open_store
-from ui.parts import POLICY_FILE
-from ui.setup import make_home
 
 policy = typer.Typer(no_args_is_help=True, help="The policy file.")
 
@@ -32,6 +22,11 @@ def init(
     demo: Annotated[bool, typer.Option("--demo", help="Also make the demo company.")] = False,
 ) -> None:
     """Makes the data folder, keys and store; again is harmless."""
+    from rich.progress import Progress
+
+    from ui.home import POLICY_FILE, open_log, open_store
+    from ui.setup import make_home
+
     home = data_folder()
     with sentences(), Progress(transient=True) as bar:
         task = bar.add_task("Making the data folder", total=1.0)
@@ -53,6 +48,8 @@ def serve(
     address: Annotated[str, typer.Option("--address")] = "127.0.0.1",
 ) -> None:
     """Serves the console and prints where."""
+    from ui import demo_mode
+
     home, root = data_folder(), Path(__file__).resolve().parent.parent
     if not _free(address, port):
         fail(f"Port {port} is in use. Stop what uses it, or choose another: make run PORT=8502.")
@@ -106,6 +103,12 @@ def connect(
     ] = None,
 ) -> None:
     """Reads a database's schema and writes a first policy with suggested tags to confirm."""
+    from guard.connect import first_policy, parse_url, source_name
+    from guard.engines import open_engine
+    from guard.policyfile import load_policy
+    from guard.sampling import sample
+    from ui.home import POLICY_FILE, open_log
+
     home = data_folder()
     target = output or home / POLICY_FILE
     if target.exists():
@@ -127,6 +130,8 @@ def connect(
 
 def doctor(json_: Json = False) -> None:
     """Tries every item of the safety checklist for real."""
+    from ui.checklist import run_checks
+
     with parts() as opened:
         results = run_checks(opened)
     for check in results:
@@ -145,6 +150,9 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="Default: the policy in force.")] = None,
 ) -> None:
     """Validates a policy file; messages name the key."""
+    from guard.policyfile import load_policy
+    from ui.home import POLICY_FILE
+
     path = file or data_folder() / POLICY_FILE
     with sentences():
         loaded = load_policy(path)

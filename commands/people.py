@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from audit import SYSTEM, AuditEvent, ConfigFacts
 from commands.shared import data_folder, fail, out, sentences
-from store import Store, accounts, passwords
-from store.states import ConsoleRole
-from ui.home import open_log, open_store
-from ui.setup import require_operator
+
+if TYPE_CHECKING:
+    from store import Store
+    from store.states import ConsoleRole
 
 app = typer.Typer(no_args_is_help=True, help="Local accounts and their roles.")
 
@@ -23,6 +22,8 @@ Roles = Annotated[list[str], typer.Option("--role", help="analyst, reviewer or a
 @app.command("list")
 def list_() -> None:
     """Lists the accounts."""
+    from store import accounts
+
     with sentences():
         table = Table("name", "person", "roles", "state")
         store = _open()
@@ -40,6 +41,8 @@ def add(
     name: Name, roles: Roles, person: Annotated[str, typer.Option("--person", help="Full name.")]
 ) -> None:
     """Makes an account; asks for its password."""
+    from store import accounts, passwords
+
     wanted = _roles(roles)
     password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     with sentences():
@@ -62,6 +65,8 @@ def add(
 @app.command()
 def roles(name: Name, roles: Roles) -> None:
     """Replaces an account's roles; they bind from its next click."""
+    from store import accounts
+
     wanted = _roles(roles)
     with sentences():
         store = _open()
@@ -77,6 +82,8 @@ def roles(name: Name, roles: Roles) -> None:
 @app.command()
 def disable(name: Name) -> None:
     """Ends an account's sign-ins and rights at once; what it did stays on record."""
+    from store import accounts
+
     with sentences():
         store = _open()
         with store.write() as conn:
@@ -89,6 +96,9 @@ def disable(name: Name) -> None:
 
 
 def _open() -> Store:
+    from ui.home import open_store
+    from ui.setup import require_operator
+
     home = data_folder()
     require_operator(home)
     return open_store(home)
@@ -103,6 +113,9 @@ def _roles(given: list[str]) -> list[ConsoleRole]:
 
 
 def _record(account: str, change: str) -> None:
+    from audit import SYSTEM, AuditEvent, ConfigFacts
+    from ui.home import open_log
+
     with open_log(data_folder()) as log:
         log.append(
             AuditEvent(

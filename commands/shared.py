@@ -1,4 +1,9 @@
-"""What the commands share: the data folder, the principal, errors as sentences, JSON or text."""
+"""What the commands share: the data folder, the principal, errors as sentences, JSON or text.
+
+The modules of this package import at their top only what the signatures need, and the rest inside
+the command that uses it: `gatehouse --help` and the line-oriented commands must not wait for the
+store, the agent and the model framework.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,15 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from audit import AuditError
-from guard import Caller, GuardError, Refused
-from store import StoreError
-from ui.home import data_folder, open_home
-from ui.parts import Parts
-from ui.setup import require_operator
+if TYPE_CHECKING:
+    from guard import Caller, Refused
+    from ui.parts import Parts
 
 __all__ = [
     "As",
@@ -51,6 +54,10 @@ def fail(sentence: str, status: int = 1) -> NoReturn:
 @contextmanager
 def sentences() -> Iterator[None]:
     """Turns the errors that carry a sentence into that sentence and exit status 1."""
+    from audit import AuditError
+    from guard import GuardError, Refused
+    from store import StoreError
+
     try:
         yield
     except Refused as refused:
@@ -68,9 +75,19 @@ def refusal_text(refused: Refused) -> str:
     return "\n".join(lines)
 
 
+def data_folder() -> Path:
+    """Returns the data folder this command works on."""
+    from ui.home import data_folder as chosen
+
+    return chosen()
+
+
 @contextmanager
 def parts() -> Iterator[Parts]:
     """Yields the parts of the data folder, for an operator, and closes them."""
+    from ui.home import open_home
+    from ui.setup import require_operator
+
     with sentences():
         home = data_folder()
         require_operator(home)
@@ -80,6 +97,8 @@ def parts() -> Iterator[Parts]:
 
 def caller(opened: Parts, name: str) -> Caller:
     """Returns the call of an operator who acts for the account `name`; both are recorded."""
+    from guard import Caller
+
     person = opened.people.by_name(name)
     if person is None:
         fail(f"There is no active account {name}. `gatehouse people list` shows them.")

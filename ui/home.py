@@ -7,12 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version  # noqa: TID251  # reads our own metadata, loads nothing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit import AuditLog
+from guard import ConfigurationError
 from store import Store
-from ui.parts import Parts, open_parts
+
+if TYPE_CHECKING:
+    from ui.parts import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
+POLICY_FILE = "policy.toml"
 
 
 def data_folder() -> Path:
@@ -26,8 +31,19 @@ def open_store(home: Path) -> Store:
 
 
 def open_log(home: Path) -> AuditLog:
-    """Returns the audit log in `home`."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Returns the audit log in `home`.
+
+    Raises:
+        ConfigurationError: the folder cannot be made.
+        audit.AuditError: the log cannot be used. Nothing may run.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {home} cannot be made ({error.strerror}). Set GATEHOUSE_HOME to a "
+            "folder that you may write to."
+        ) from error
     return AuditLog.open(home / "audit", app_version=version("gatehouse"))
 
 
@@ -38,6 +54,9 @@ def open_home(home: Path) -> Iterator[Parts]:
     Raises:
         GuardError, StoreError, AuditError: something cannot be used; each message says what to do.
     """
+    # Imported here because it brings the model framework: accounts and the trail do without it.
+    from ui.parts import open_parts
+
     store = open_store(home)
     try:
         with open_log(home) as log:

@@ -25,8 +25,7 @@ from guard.trail import Trail
 from guard.writer import Writer
 from store import Store, accounts
 from store.accounts import Account
-
-POLICY_FILE = "policy.toml"
+from ui.home import POLICY_FILE
 
 
 def principal_of(account: Account) -> Principal:

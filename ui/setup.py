@@ -37,10 +37,11 @@ def require_operator(home: Path) -> None:
     try:
         held = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
+        missing = f"{path} is not there" if home.exists() else f"There is no data folder at {home}"
         raise ConfigurationError(
-            f"There is no data folder at {home}. Run `gatehouse init` first, or set GATEHOUSE_HOME."
+            f"{missing}. Run `gatehouse init` first, or set GATEHOUSE_HOME."
         ) from error
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"You cannot read {path}, so you may not act for others. Run this as the operator."
         ) from error
