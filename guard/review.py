@@ -30,7 +30,7 @@ from guard.policy import Hold, Principal
 from guard.policyfile import Policy
 from guard.previews import Previews
 from guard.reviewtrail import ReviewTrail
-from guard.settlement import Settlement
+from guard.settlement import GATEHOUSE, Settlement
 from guard.source import Sources
 from guard.writer import ApprovedChange, Writer, sealed
 from store import Connection, IllegalMove, Store, StoreConflict, approvals, changes
@@ -237,7 +237,13 @@ class Review:
     def expire(self) -> tuple[int, ...]:
         """Expires what is overdue, in a transaction of its own; returns the numbers."""
         with self._store.write() as conn:
-            return changes.expire_due(conn, now=self._store.now())
+            due = changes.expire_due(conn, now=self._store.now())
+            for change in due:
+                stored = changes.get(conn, change)
+                self._trail.decided(
+                    Caller(principal=GATEHOUSE, channel="console"), stored, "expired", ""
+                )
+        return due
 
     def _deciding(self, conn: Connection, change: int, caller: Caller) -> StoredChange:
         """The request, if this person may decide on it now."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+
 from guard.caller import Caller
 from guard.changes import load
 from guard.diff import Diff
-from guard.errors import GuardError
+from guard.errors import GuardError, SourceUnavailable
 from guard.policy import Principal
 from guard.reviewtrail import ReviewTrail
 from guard.source import Sources
@@ -14,7 +17,14 @@ from store import Store, changes
 from store.changes import StoredChange
 from store.states import ChangeState
 
-_RECOVERY = Principal(id="gatehouse", name="gatehouse", display_name="Gatehouse", roles=frozenset())
+_log = logging.getLogger(__name__)
+
+GATEHOUSE = Principal(id="gatehouse", name="gatehouse", display_name="Gatehouse", roles=frozenset())
+"""Who acts when nobody does: start-up and the clock."""
+NO_IMAGE = b'{"steps":[],"tables":{}}'
+"""The undo image of a change that touched nothing, in the form of every engine."""
+ABANDONED = dt.timedelta(minutes=15)
+"""A preview that is older than this has no process any more: no preview may take as long."""
 
 
 class Settlement:
@@ -31,20 +41,44 @@ class Settlement:
 
         Run it before `AuditLog.reconcile`, which calls every open intent unknown.
         """
+        self._abandoned()
         with self._store.read() as conn:
             left = changes.executing(conn)
         dead = [c for c in left if self._store.is_alive(c.exec_token or "") is False]
+        settled = []
         for stored in dead:
-            caller = Caller(principal=_RECOVERY, channel="console", session=stored.conversation)
-            self.settle(stored.id, caller, self._trail.open_intent(stored.id))
-        return tuple(c.id for c in dead)
+            caller = Caller(principal=GATEHOUSE, channel="console", session=stored.conversation)
+            try:
+                self.settle(stored.id, caller, self._trail.open_intent(stored.id))
+            except SourceUnavailable:
+                # It stays in execution, and the next start asks the source again.
+                _log.warning("request %d cannot be settled: its source is not there", stored.id)
+                continue
+            settled.append(stored.id)
+        return tuple(settled)
+
+    def _abandoned(self) -> None:
+        """Fails requests whose preview was cut off; nothing of them was run for good."""
+        now = self._store.now()
+        with self._store.write() as conn:
+            for card in changes.list_all(conn, states={"draft", "previewing"}, limit=1_000):
+                if now - card.updated_at < ABANDONED:
+                    continue
+                if card.state == "draft":
+                    changes.move(conn, card.id, "draft", "previewing", now=now)
+                sentence = "A restart stopped the preview. Nothing was changed; propose it again."
+                changes.move(conn, card.id, "previewing", "failed", now=now, error=sentence)
 
     def settle(self, change: int, caller: Caller, intent: str | None) -> None:
         """Asks the source what became of a write whose process died."""
         stored = self._stored(change)
         with self._store.read() as conn:
             image = changes.undo_image(conn, change)
-        found = "before" if image is None else self._writer.find(stored.source, image)
+        # Without an image nothing was committed; asking all the same lets the engine roll back what
+        # a killed writer left in its journal.
+        found = self._writer.find(stored.source, image or NO_IMAGE)
+        if image is None:
+            found = "before"
         kept = load(stored)
         if found == "after" and kept is not None:
             self.committed(stored, caller, intent, kept.diff)

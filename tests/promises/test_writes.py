@@ -329,3 +329,41 @@ def test_promise_12_of_racing_executors_one_applies(company: Company) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(run, range(8))) == 1
     assert company.query("SELECT total FROM orders WHERE id = 2") == [(21.0,)]
+
+
+def test_promise_12_a_preview_that_was_cut_off_is_told(company: Company) -> None:
+    import datetime as dt
+
+    from store.changes import NewChange
+
+    long_ago = company.store.now() - dt.timedelta(hours=1)
+    new = NewChange(
+        source="shop",
+        author=company.person("ana").id,
+        statement=UPDATE,
+        statement_sha="x",
+        reason="A test",
+        rule="write.production",
+        environment="production",
+        approvers_needed=1,
+    )
+    with company.store.write() as conn:
+        made = changes.create(conn, new, now=long_ago, expires_at=company.store.now())
+        changes.move(conn, made.id, "draft", "previewing", now=long_ago)
+    company.parts.recover()
+    view = company.parts.review.inbox.view(made.id, company.caller("ana"))
+    assert view.card.state == "failed"
+    assert view.error is not None
+    assert "propose it again" in view.error
+
+
+def test_an_expired_request_is_recorded(company: Company) -> None:
+    import datetime as dt
+
+    change = propose(company)
+    later = company.store.now() + dt.timedelta(hours=25)
+    company.store.now = lambda: later  # type: ignore[method-assign]
+    with pytest.raises(Illegal):
+        approve(company, change)
+    assert state(company, change) == "expired"
+    assert "approval.expired" in company.events()
