@@ -24,6 +24,7 @@ class Check:
     detail: str = ""
 
 
+Progress = Callable[[str, float], None]
 _NEVER_READ = (
     "DELETE FROM {table}",
     "ATTACH 'elsewhere.db' AS other",
@@ -35,8 +36,11 @@ _NEVER_READ = (
 )
 
 
-def run_checks(parts: Parts) -> tuple[Check, ...]:
-    """Returns every item, tried now. A check that cannot be carried out has failed."""
+def run_checks(parts: Parts, progress: Progress = lambda _what, _part: None) -> tuple[Check, ...]:
+    """Returns every item, tried now. A check that cannot be carried out has failed.
+
+    `progress` is told what is tried next and which part of all is done.
+    """
     groups: tuple[Callable[[Parts], Iterator[Check]], ...] = (
         _sources,
         _engines,
@@ -47,16 +51,22 @@ def run_checks(parts: Parts) -> tuple[Check, ...]:
         _files,
         _settings,
     )
-    return tuple(check for group in groups for check in _guarded(group, parts))
+    found: list[Check] = []
+    for done, group in enumerate(groups):
+        progress(f"the {_name(group)}", done / len(groups))
+        found.extend(_guarded(group, parts))
+    return tuple(found)
 
 
 def _guarded(group: Callable[[Parts], Iterator[Check]], parts: Parts) -> Iterator[Check]:
     try:
         yield from group(parts)
     except (GuardError, AuditError, OSError) as error:
-        yield Check(
-            name=f"The {group.__name__.strip('_')} can be checked", passed=False, detail=str(error)
-        )
+        yield Check(name=f"The {_name(group)} can be checked", passed=False, detail=str(error))
+
+
+def _name(group: Callable[[Parts], Iterator[Check]]) -> str:
+    return group.__name__.strip("_")
 
 
 def _sources(parts: Parts) -> Iterator[Check]:

@@ -7,20 +7,29 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from agent import Answer, unpack
-from audit import AuditEvent, ExportFacts
+from audit import AuditEvent, AuditLog, ExportFacts
 from guard import Caller, plain_rows
-from store import conversations, steps, turns
+from store import Store, conversations, steps, turns
 from store.states import ConsoleRole
+from ui.auditing import files
 from ui.parts import Parts
+from ui.spreadsheet import safe
 from ui.webparts import Export, Exporter, ExportRequest
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
+def exporters(
+    parts: Callable[[], Parts], log: Callable[[], AuditLog], store: Callable[[], Store]
+) -> Mapping[str, Exporter]:
+    """Returns the kinds of files `/export/{kind}/{name}` serves.
 
-def exporters(parts: Callable[[], Parts]) -> Mapping[str, Exporter]:
-    """Returns the kinds of files `/export/{kind}/{name}` serves."""
+    The audit trail can be taken along without the parts, so also while no policy can be used.
+    """
     everyone: frozenset[ConsoleRole] = frozenset({"analyst", "reviewer", "admin"})
-    return {"result": Exporter(roles=everyone, make=lambda r: _result(parts(), r))}
+    admins: frozenset[ConsoleRole] = frozenset({"admin"})
+    return {
+        "result": Exporter(roles=everyone, make=lambda r: _result(parts(), r)),
+        "audit": Exporter(roles=admins, make=lambda r: files.make(log(), store(), r)),
+    }
 
 
 def _result(parts: Parts, asked: ExportRequest) -> Export | None:
@@ -59,14 +68,7 @@ def _lines(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[s
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for row in (names, *rows):
-        writer.writerow([_safe(value) for value in row])
+        writer.writerow([safe(value) for value in row])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
-
-
-def _safe(value: object) -> object:
-    """A text that a spreadsheet would run as a formula gets a quote before it; numbers do not."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value

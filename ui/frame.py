@@ -20,7 +20,7 @@ from ui.parts import Parts
 from ui.verdict import Verdict
 from ui.webparts import UNUSABLE
 
-_PROBLEM = "problem"
+_TOLD = "told"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +74,23 @@ def attempt() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        tell(f"{refused.refusal.reason} {refused.refusal.alternative or ''}".strip())
+        failed(f"{refused.refusal.reason} {refused.refusal.alternative or ''}".strip())
     except UNUSABLE as error:
-        tell(str(error))
+        failed(str(error))
 
 
-def tell(sentence: str) -> None:
-    """Keeps a sentence for the person until `problem` shows it."""
-    st.session_state[_PROBLEM] = sentence
+def failed(sentence: str) -> None:
+    """Keeps what went wrong with a click until `problem` shows it."""
+    tell(Verdict.FAILED, "That did not work.", sentence)
+
+
+def tell(verdict: Verdict, title: str, sentence: str) -> None:
+    """Keeps what came of a click until `problem` shows it."""
+    st.session_state[_TOLD] = (verdict, title, sentence)
 
 
 def problem() -> None:
-    """Shows what went wrong with the last click, once."""
-    sentence = st.session_state.pop(_PROBLEM, None)
-    if isinstance(sentence, str):
-        st.html(panels.said(Verdict.FAILED, "That did not work.", sentence))
+    """Shows what came of the last click, once."""
+    told = st.session_state.pop(_TOLD, None)
+    if told is not None:
+        st.html(panels.said(*told))

@@ -20,7 +20,7 @@ import streamlit as st  # noqa: E402  # after the path is set
 
 from guard.policy import ConsoleRole, Principal  # noqa: E402  # after the path is set
 from store import changes  # noqa: E402  # after the path is set
-from ui import brand, identity, markup, session  # noqa: E402  # after the path is set
+from ui import brand, identity, markup, session, visits  # noqa: E402  # after the path is set
 
 PAGES = ROOT / "pages"
 WATCH_SECONDS = 1.0
@@ -88,6 +88,7 @@ def main() -> None:
         return
     _forget_others(principal)
     page = st.navigation(_navigation(principal))
+    visits.arrive(page.url_path)
     with st.sidebar:
         st.html(markup.person(principal.display_name, principal.roles, _theme()))
         _watch(principal)

@@ -92,7 +92,7 @@ def web_parts() -> WebParts:
         store=store,
         record=_record,
         allowed_hosts=_allowed_hosts,
-        exporters=exporters(parts),
+        exporters=exporters(parts, audit_log, store),
         on_start=_start,
         on_stop=close,
     )

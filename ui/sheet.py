@@ -205,14 +205,15 @@ ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
 .gh-diff caption {{ text-align: left; padding: .55rem .7rem; font-weight: 600;
   color: var(--gh-ink); background: var(--gh-soft); border-bottom: 1px solid var(--gh-line); }}
 
-.gh-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; margin: 0;
-  font-size: .95rem; }}
+dl.gh-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; padding: 0;
+  margin: .7rem 0 0; font-size: .95rem; }}
 .gh-facts dt {{ color: var(--gh-quiet); font-weight: 400; }}
 .gh-facts dd {{ margin: 0; color: var(--gh-ink); overflow-wrap: anywhere; }}
 
-ul.gh-checks {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .6rem; }}
+ul.gh-checks {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .6rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }}
 .gh-checks li {{ display: flex; gap: .9rem; align-items: flex-start; margin: 0;
-  border: 1px solid var(--gh-line); border-radius: 8px; padding: .65rem .9rem; }}
+  border: 1px solid var(--gh-line); border-radius: 8px; padding: .55rem .8rem; }}
 .gh-checks .gh-badge {{ min-width: 4.9rem; }}
 .gh-checks div {{ min-width: 0; }}
 .gh-checks b {{ display: block; font-weight: 600; color: var(--gh-ink); overflow-wrap: anywhere; }}
@@ -244,7 +245,7 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
     flex-direction: column-reverse; }}
   .st-key-gh-transcript, div:has(> .st-key-gh-transcript), .st-key-gh-trail,
   div:has(> .st-key-gh-trail) {{ height: auto !important; }}
-  .gh-facts {{ grid-template-columns: 1fr; gap: 0; }}
+  dl.gh-facts {{ grid-template-columns: 1fr; gap: 0; }}
   .gh-facts dd {{ margin-bottom: .4rem; }}
   .gh-checks li {{ flex-direction: column; gap: .35rem; }}
 }}

@@ -31,6 +31,8 @@ class Verdict(Enum):
     FAILED = "Failed"
     UNKNOWN = "Outcome unknown"
     RECORDED = "Recorded"
+    REACHABLE = "Reachable"
+    UNREACHABLE = "Not reachable"
 
     @property
     def tone(self) -> Tone:
@@ -55,6 +57,8 @@ _LOOKS: Mapping[Verdict, tuple[Tone, Icon]] = {
     Verdict.FAILED: ("bad", "error"),
     Verdict.UNKNOWN: ("wait", "help"),
     Verdict.RECORDED: ("quiet", "dot"),
+    Verdict.REACHABLE: ("ok", "check"),
+    Verdict.UNREACHABLE: ("bad", "error"),
 }
 
 _STATES: Mapping[ChangeState, tuple[str, Tone, Icon]] = {

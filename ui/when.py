@@ -53,3 +53,9 @@ def stamp(moment: dt.datetime, zone: dt.tzinfo) -> str:
     """Returns day and time: `20 Nov 2026, 08:50:09`."""
     local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y, %H:%M:%S}"
+
+
+def short(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    """Returns day and time without the year, for narrow columns: `20 Nov, 08:50:09`."""
+    local = moment.astimezone(zone)
+    return f"{local.day} {local:%b, %H:%M:%S}"

@@ -7,7 +7,7 @@ import streamlit as st
 from store.conversations import Conversation
 from ui import panels, text
 from ui.asking import outcome, talk
-from ui.frame import Desk, attempt, tell
+from ui.frame import Desk, attempt, failed
 
 MODE = "mode"
 """Which tab is open: `Ask` or `SQL`."""
@@ -42,7 +42,7 @@ def _ask(desk: Desk, conversation: Conversation | None, source: str, busy: bool)
         return
     if len(asked) > talk.LONGEST_QUESTION:
         st.session_state[_TOO_LONG] = asked
-        tell(
+        failed(
             f"A question has up to {talk.LONGEST_QUESTION:,} characters; this one has "
             f"{len(asked):,}. Shorten it."
         )

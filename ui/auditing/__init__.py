@@ -1,0 +1,1 @@
+"""The audit page: search, one record in full, verification and export."""

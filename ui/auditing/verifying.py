@@ -1,0 +1,78 @@
+"""Checking the chain from the page: what the verifier found, in the words of the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from audit import AuditLog, Report
+from guard.policy import Principal
+from ui import panels, text
+from ui.auditing import reading
+from ui.verdict import Verdict
+
+_FOUND = "verified"
+TAMPERED, WEAK = 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is kept of a report for the rest of the visit."""
+
+    verdict: Verdict
+    title: str
+    sentence: str
+    details: str
+
+
+def run(log: AuditLog, person: Principal) -> None:
+    """Verifies the whole log with progress, records that, and keeps what was found.
+
+    Raises:
+        audit.AuditError: the log cannot be read, or the check cannot be recorded.
+    """
+    bar = st.progress(0.0, text="Checking the chain")
+
+    def progress(done: int, total: int) -> None:
+        bar.progress(min(1.0, done / max(total, 1)), text=f"{done:,} of {total:,} events")
+
+    report = log.verify(progress=progress)
+    bar.empty()
+    reading.verified(log, person, report)
+    st.session_state[_FOUND] = said(report)
+
+
+def show() -> None:
+    """Draws what the last check of this visit found."""
+    found = st.session_state.get(_FOUND)
+    if not isinstance(found, Found):
+        return
+    st.html(panels.said(found.verdict, found.title, found.sentence))
+    with st.expander("What was checked", type="compact"):
+        st.text(found.details)
+
+
+def said(report: Report) -> Found:
+    """Returns the report in a sentence."""
+    took = f"{text.count(report.records, 'event')} checked in {report.seconds:.1f} s"
+    bad = report.first_bad
+    if report.status == 0:
+        verdict, title = Verdict.DONE, "Chain intact."
+        sentence = f"{took}, from the first event to the latest."
+    elif report.status == TAMPERED:
+        verdict = Verdict.DENIED
+        where = f" at event {bad.seq:,}" if bad and bad.seq else ""
+        title = f"Chain broken{where}."
+        meaning = f" {bad.meaning}" if bad else ""
+        sentence = (
+            "Events before it check out; it and later ones may have been altered. Export now and "
+            f"tell your security team.{meaning}"
+        )
+    elif report.status == WEAK:
+        verdict, title = Verdict.UNKNOWN, "Nothing wrong was found, but not all could be shown."
+        sentence = " ".join([f"{took}.", *report.weaknesses])
+    else:
+        verdict, title = Verdict.FAILED, "The chain could not be verified."
+        sentence = bad.meaning if bad else ""
+    return Found(verdict=verdict, title=title, sentence=sentence, details=report.as_text())

@@ -1,0 +1,1 @@
+"""The page of policy and sources: checklist, sources, policy in force, people."""

@@ -1,0 +1,65 @@
+"""The page of policy and sources as a whole."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from guard.policy import Principal
+from ui import frame, markup, panels, session, sheet, when
+from ui.frame import Desk
+from ui.governing import checks, people, policy, sources, trying
+from ui.home import POLICY_FILE
+from ui.webparts import UNUSABLE
+
+_TABS = ("Checklist", "Sources", "Policy", "Try a statement", "People")
+
+
+def draw(person: Principal) -> None:
+    """Draws the page for this person. Without usable parts it says why and keeps what works."""
+    sheet.apply()
+    st.html('<h1 class="gh-title">Policy and sources</h1>')
+    desk = _desk(person)
+    if desk is None:
+        _without_parts(person)
+        return
+    st.html(
+        f'<p class="gh-sub">Questions are answered by: {escape(desk.parts.choice.label)}. '
+        f"Set {panels.code('GATEHOUSE_MODEL')} and start again to change it.</p>"
+    )
+    frame.problem()
+    tabs = st.tabs(list(_TABS), key="tab", on_change="rerun", bind="query-params")
+    for name, tab in zip(_TABS, tabs, strict=True):
+        if tab.open:
+            with tab, frame.usable():
+                _draw(name, desk)
+
+
+def _draw(name: str, desk: Desk) -> None:
+    match name:
+        case "Checklist":
+            checks.draw(desk)
+        case "Sources":
+            sources.draw(desk)
+        case "Policy":
+            policy.draw(desk)
+        case "Try a statement":
+            trying.draw(desk)
+        case _:
+            people.draw(desk.person, desk.parts.store, desk.parts.log)
+
+
+def _desk(person: Principal) -> Desk | None:
+    try:
+        return Desk(person=person, parts=session.parts(), zone=when.zone())
+    except UNUSABLE as error:
+        st.html(markup.notice("Nothing can be asked now.", str(error)))
+        return None
+
+
+def _without_parts(person: Principal) -> None:
+    frame.problem()
+    policy.broken(session.home() / POLICY_FILE)
+    with frame.usable():
+        people.draw(person, session.store(), session.audit_log())
