@@ -653,11 +653,12 @@ class _Check:
 
     def judge(self) -> None:
         """Compares what was signed with what is there."""
-        anchors = list(self._telling_anchors())
-        for note in anchors:
-            if self.keys and not signed_by(note, self.keys):
+        anchors = []
+        for note in self._telling_anchors():
+            if not self.keys or signed_by(note, self.keys):
+                anchors.append(note)
+            else:
                 self.add("BAD_SIGNATURE", note.size, "", note.origin)
-        anchors = [n for n in anchors if not self.keys or signed_by(n, self.keys)]
         stored = [n for n in self.notes if n.size >= self.since]
         self.checkpoints_good = sum(map(self._agrees, stored))
         self.anchored = max((n.size for n in anchors if self._agrees(n)), default=0)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from audit import AuditLog, Report, new_id, verify
+from audit.checkpoint import sign
 from audit.keys import SigningKey
 from tests.audit.attacker import Stolen
 from tests.audit.events import asked, fill
@@ -290,6 +291,19 @@ def test_a_forged_anchor_is_no_anchor(stolen: Stolen):
     report = check(stolen, anchored=True)
     assert report.status == verify.TAMPERED
     assert report.anchored_through == 0
+
+
+@pytest.mark.parametrize("root_agrees", [True, False])
+def test_an_anchor_that_the_log_did_not_sign_is_named(stolen: Stolen, root_agrees):
+    """Even beside a clean log: somebody wrote into the anchors."""
+    *others, _ = stolen.anchors.read_text().splitlines()
+    root = stolen.root(SIZE) if root_agrees else bytes(32)
+    forged = sign(SigningKey(stolen.key.name, OWN_KEY), SIZE, root)
+    lines = [*others, json.dumps({"logged": "", "note": forged})]
+    stolen.anchors.write_text("".join(f"{line}\n" for line in lines))
+    report = check(stolen, anchored=True)
+    assert (report.status, codes(report)) == (verify.TAMPERED, {"BAD_SIGNATURE"})
+    assert report.anchored_through < SIZE
 
 
 def every_flip(raw: bytes) -> list[bytes]:
