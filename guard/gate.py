@@ -194,20 +194,23 @@ class Gate:
     def _judged(
         self, sql: str, source: str, caller: Caller, why: str
     ) -> tuple[Source, Heard, Judgement]:
-        heard = self._trail.heard(sql, source, caller, why, self.policy, None)
+        catalog = None  # until it is known, no quoted name is
+
+        def heard() -> Heard:
+            return self._trail.heard(sql, source, caller, why, self.policy, catalog)
+
         try:
             scope = scope_in(self.policy, caller, source)
             target = self._sources.get(source)
             catalog = target.catalog()
-            heard = self._trail.heard(sql, source, caller, why, self.policy, catalog)
             judged = judge(sql, self.policy, scope, caller, catalog)
         except Refused as refused:
-            self._trail.denied(heard, refused.refusal, None)
+            self._trail.denied(heard(), refused.refusal, None)
             raise
         except GuardError as error:
-            self._trail.unavailable(heard, error)
+            self._trail.unavailable(heard(), error)
             raise
-        return target, heard, judged
+        return target, heard(), judged
 
     def _allowed(self, judged: Judgement, heard: Heard) -> Allow:
         match judged.decision:

@@ -82,7 +82,7 @@ class Trail:
 
     def denied(self, heard: Heard, refusal: Refusal, judged: Judgement | None) -> Receipt:
         """Writes that nothing ran, and why."""
-        part = f" ({refusal.part})" if refusal.part else ""
+        part = f" ({log_safe(refusal.part)})" if refusal.part else ""
         return self._write(
             "policy.decided",
             heard,
@@ -176,6 +176,8 @@ class Trail:
             ),
         )
 
+    # A summary is made of our own words, numbers and names of the catalog or the policy; anything
+    # else in it has gone through `log_safe`, once.
     def _write(
         self, type_: EventType, heard: Heard, outcome: Outcome, summary: str, *parts: Part
     ) -> Receipt:
@@ -188,7 +190,7 @@ class Trail:
             type=type_,
             actor=heard.caller.actor(),
             outcome=outcome,
-            summary=shorten(log_safe(summary)),
+            summary=shorten(summary),
             session=heard.caller.session,
             request=heard.caller.request,
             parts=(heard.action, AgentFacts(reason_summary=heard.why or None), *parts),
