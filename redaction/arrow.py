@@ -71,7 +71,7 @@ class _Redaction:
         self._verdict = verdict
         self._context = context
         self._why: Why = "values"
-        self._all = verdict.basis in ("declared", "lineage") and verdict.tag is not None
+        self._all = verdict.tag is not None
         self._revealed = verdict.revealed_at(context.sink)
 
     def of(self, array: pa.Array) -> Done:
@@ -93,8 +93,7 @@ class _Redaction:
             return edit_secrets(uniques, context) if kind == "text" else Edits()
         if self._all:
             self._why = "verdict"
-            trust: Trust = "stored" if verdict.basis == "declared" else "derived"
-            return edit_all(uniques, verdict.tag or FREE_TEXT, context, trust)
+            return edit_all(uniques, verdict.tag or FREE_TEXT, context, _trust(verdict))
         if verdict.is_prose and verdict.basis == "lineage":
             self._why = "verdict"
             return edit_all(uniques, FREE_TEXT, context, "derived")
@@ -163,6 +162,16 @@ class _Redaction:
             entities=Counter(e for found in redacted.entities.values() for e in found),
             why=self._why,
         )
+
+
+def _trust(verdict: ColumnVerdict) -> Trust:
+    match verdict.basis:
+        case "declared":
+            return "stored"
+        case "lineage":
+            return "derived"
+        case _:
+            return "found"
 
 
 def _any(values: pa.Array, pattern: str) -> bool:

@@ -74,11 +74,11 @@ def _is_prose(text: str) -> bool:
 def edit_all(
     uniques: pa.Array, entity: str, context: Context, trust: Trust, result: Scan | None = None
 ) -> Edits:
-    """Returns the edits that mask every value that says anything at all."""
+    """Returns the edits that mask every value that says anything; of computed ones, even none."""
     texts = {
         row: context.mask(text, entity, trust)
         for row, text in enumerate(uniques.to_pylist())
-        if any(c.isalnum() for c in text)
+        if trust == "derived" or any(c.isalnum() or not c.isascii() for c in text)
     }
     found = (entity,)
     return Edits(

@@ -22,6 +22,7 @@ from redaction.detect.presidio import Toolkit
 from redaction.detect.rule import Rule, Span
 from redaction.detect.spans import covers, resolve
 from redaction.entities import (
+    CREDIT_CARD,
     ENCODED,
     LOCATION,
     MASKED,
@@ -41,6 +42,7 @@ _PROSE_FROM: Final = 26
 _MOST: Final = 0.6
 _NEARLY_ALL: Final = 0.9
 _FEW: Final = 4
+_SEVERAL: Final = 8
 
 Indices = npt.NDArray[np.int64]
 
@@ -111,6 +113,7 @@ class _Search:
         if voted is not None:
             return Scan(entity=voted)
         self._by_patterns(candidates)
+        self._without_chance()
         self._by_guests()
         self._by_disguise()
         self._in_prose()
@@ -153,13 +156,32 @@ class _Search:
         return np.asarray(rows[~ruled_out.to_numpy(zero_copy_only=False)], np.int64)
 
     def _by_patterns(self, candidates: Indices) -> None:
-        announced = self._matching(candidates, self._tools.context_words)
+        everything = np.arange(len(self._all))
+        announced: dict[tuple[str, ...], Indices] = {}
         for rule in self._tools.rules:
             if rule.entity == LOCATION or not self._applies(rule):
                 continue
-            rows = candidates if rule.strength == "strong" else announced
+            rows = everything if rule.in_words else candidates
+            if rule.strength == "weak":
+                if not rule.context:
+                    continue
+                if rule.context not in announced:
+                    announced[rule.context] = self._matching(candidates, rule.announced_by)
+                rows = announced[rule.context]
             for row, text in self._take(self._matching(rows, rule.trigger)):
                 self._add(row, rule.find_in_prose(text))
+
+    def _without_chance(self) -> None:
+        """Drops card numbers in a column of long numbers most of which are none."""
+        numbers = self._matching(np.arange(len(self._all)), shapes.LONG_NUMBER)
+        hits = [
+            row
+            for row in numbers.tolist()
+            if any(s.entity == CREDIT_CARD for s in self._found.get(row, ()))
+        ]
+        if len(numbers) >= _SEVERAL and len(hits) * 2 < len(numbers):
+            for row in hits:
+                del self._found[row]
 
     def _applies(self, rule: Rule) -> bool:
         if rule.entity in self._hint.vetoes:

@@ -12,8 +12,9 @@ Place = Literal["column", "text"]
 """Where a pseudonym stands. The two never agree: whoever could type a guess into one place and look
 for its pseudonym in the other could confirm any value."""
 
-ALPHABET: Final = "0123456789bcdfghjklmnpqrstvwxyz"
+LETTERS: Final = "bcdfghjklmnpqrstvwxyz"
 """No vowels but y, so that a pseudonym never spells a name or a word."""
+ALPHABET: Final = "0123456789" + LETTERS
 TOKEN_LENGTH: Final = 8
 _MIN_BYTES: Final = 16
 
@@ -42,7 +43,7 @@ class SessionKey:
         return cls(secrets.token_bytes(32))
 
     def token(self, entity: str, value: str, place: Place = "column") -> str:
-        """Returns the 8 characters that stand for `value` (about 40 bits).
+        """Returns the 8 characters that stand for `value` (39 bits), a letter first.
 
         Case, width and surrounding space do not matter. Among 10,000 different values the chance
         that any two share a token is below 0.01 %.
@@ -50,8 +51,9 @@ class SessionKey:
         folded = unicodedata.normalize("NFKC", value).casefold().strip()
         message = f"{place}\0{entity}\0{folded}".encode("utf-8", "surrogatepass")
         number = int.from_bytes(hmac.digest(self._secret, message, hashlib.sha256)[:8], "big")
-        out = []
-        for _ in range(TOKEN_LENGTH):
+        number, first = divmod(number, len(LETTERS))
+        out = [LETTERS[first]]
+        for _ in range(TOKEN_LENGTH - 1):
             number, index = divmod(number, len(ALPHABET))
             out.append(ALPHABET[index])
         return "".join(out)

@@ -34,7 +34,7 @@ from redaction.entities import (
     Sink,
     family,
 )
-from redaction.key import ALPHABET, TOKEN_LENGTH, SessionKey
+from redaction.key import ALPHABET, LETTERS, TOKEN_LENGTH, SessionKey
 
 Mask = Literal["token", "pseudonym", "last_four", "year", "band", "prefix"]
 Trust = Literal["stored", "derived", "found", "text"]
@@ -63,9 +63,13 @@ def mask_for(entity: str, sink: Sink, trust: Trust) -> Mask:
         return "token"
     at_screen, elsewhere = _STORED.get(family(entity), ("token", "token"))
     mask = at_screen if sink == "screen" else elsewhere
-    if mask == "pseudonym" and (trust == "found" or (trust == "text" and entity == IP_ADDRESS)):
+    if mask == "pseudonym" and (trust == "found" or (trust == "text" and not _is_identity(entity))):
         return "token"
     return mask
+
+
+def _is_identity(entity: str) -> bool:
+    return family(entity) == "identity"
 
 
 def apply(mask: Mask, value: str, entity: str, key: SessionKey, trust: Trust = "stored") -> str:
@@ -85,7 +89,7 @@ def _pseudonym(value: str, entity: str, key: SessionKey, trust: Trust) -> str:
     short = key.token(entity, value, "text" if trust == "text" else "column")
     if entity == EMAIL_ADDRESS:
         return f"e_{short}@example.invalid"
-    return _PREFIXES.get(entity, "id_") + short
+    return _PREFIXES[entity] + short
 
 
 def _last_four(value: str) -> str | None:
@@ -153,9 +157,9 @@ _PARTIAL: Final[dict[Mask, Callable[[str], str | None]]] = {
     "prefix": _prefix,
 }
 
-_BODY = f"[{ALPHABET}]{{{TOKEN_LENGTH}}}"
+_BODY = f"[{LETTERS}][{ALPHABET}]{{{TOKEN_LENGTH - 1}}}"
 _OURS = re.compile(
-    rf"\b(?:person|user|ip|mac|id)_{_BODY}\b"
+    rf"\b(?:person|user|ip|mac)_{_BODY}\b"
     rf"|\be_{_BODY}(?:@example\.invalid)?\b"
     rf"|{_DOTS} ?[0-9]{{4}}"
     r"|(?-i:<[A-Z][A-Z0-9_]{2,40}>)"

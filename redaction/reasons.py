@@ -36,7 +36,7 @@ def _because(verdict: ColumnVerdict, sink: Sink, entities: tuple[str, ...], why:
         case "lineage" if why == "verdict":
             tag = verdict.tag or "free text"
             return f"they are computed from {_source(verdict)}, which is tagged {tag}"
-        case "declared" if why == "verdict" and verdict.tag is not None:
+        case _ if why == "verdict" and verdict.tag is not None:
             return f"{_source(verdict)} is tagged {verdict.tag}"
     if verdict.is_prose:
         return f"{_source(verdict)} is free text that may hold personal data"

@@ -65,7 +65,8 @@ class ColumnVerdict:
         if not column:
             return by_label
         by_source = hint(column, table)
-        return by_label if by_label.strength == "strong" and not by_source.entity else by_source
+        surer = by_label.strength == "strong" and by_source.strength != "strong"
+        return by_label if surer else by_source
 
 
 @dataclass(frozen=True, kw_only=True)

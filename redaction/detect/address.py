@@ -5,6 +5,7 @@ A city or a country alone is not an address here; a street with a number is.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from redaction.detect.rule import Rule
@@ -26,7 +27,7 @@ _ENGLISH: Final = (
     "|Trafficway|Trails?|Trailer|Tunnel|Turnpike|Underpass|Unions?|Valleys?|Vale|Via|Viaduct|Views?"
     "|Villages?|Ville|Vista|Walks?|Wall|Ways?|Wells?|Wharf|Wood|Wynd|Yard"
 )
-_WORD = r"[A-Za-zÀ-ÖØ-öø-ÿĀ-ſ][A-Za-zÀ-ÖØ-öø-ÿĀ-ſ'’.\-]{0,30}"
+_WORD = r"[^\W\d_][\w'’.\-]{0,30}"
 _NUMBER = r"[0-9]{1,6}(?:[A-Za-z])?(?:\s?[/\-]\s?[0-9]{1,5}[A-Za-z]?)?"
 _UNIT = (
     r"(?:,?\s{1,2}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Rm|Floor|Fl|Bldg|Building|PO Box|Box|No"
@@ -117,6 +118,20 @@ def _has_digit(value: str) -> bool:
     return any(c.isdigit() for c in value)
 
 
+def _form(value: str) -> bool:
+    """True when a value is built like an address: words, a small number, parts, another number."""
+    numbers = _NUMBERS.findall(value)
+    parts = [p for p in re.split(r"[,;\n]", value) if p.strip()]
+    words = [w for w in re.findall(r"[^\W\d_]+", value) if len(w) > 2]
+    letters = sum(map(len, words))
+    return (
+        len(parts) >= 2 and len(numbers) >= 2 and len(words) >= 2 and letters * 5 >= 2 * len(value)
+    )
+
+
+_NUMBERS: Final = re.compile(r"(?<![\d.:/])\d{1,7}(?![\d.:])")
+
+
 def _rule(name: str, body: str, *, score: float = 0.75, quick: str | None = None) -> Rule:
     return Rule(
         name=name,
@@ -143,5 +158,16 @@ RULES: Final = (
     _rule("address_compound", _STREET_COMPOUND, quick=rf"(?i:{_COMPOUND_ENDS})\s[0-9]"),
     _rule("address_east_asian", _STREET_EAST_ASIAN,
           quick=r"[\x{3400}-\x{9fff}\x{ac00}-\x{d7a3}].{0,12}(?:[0-9０-９]|座|号)"),
+    Rule(
+        name="address_form",
+        entity=LOCATION,
+        body=r"[^@:=<>{}|\"$€£%\t]{12,160}",
+        quick=r"[0-9\pN].*[,;\n].*[0-9\pN]",
+        strength="weak",
+        score=0.4,
+        accept=_form,
+        before="",
+        after="",
+    ),
     _rule("address_indian", _STREET_INDIAN, quick=r"\sNo\.?\s?[0-9]|H\.?\s?No"),
 )  # fmt: skip

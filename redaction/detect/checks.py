@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from stdnum import iban as _iban
 from stdnum import luhn as _luhn
 from stdnum import verhoeff as _verhoeff
+from stdnum.at import vnr as _at_vnr
 from stdnum.au import tfn as _au_tfn
 from stdnum.be import nn as _be_nn
 from stdnum.bg import egn as _bg_egn
@@ -106,20 +107,14 @@ _BY_LENGTH: Final[Mapping[int, tuple[str, ...]]] = {
 }
 
 
+def is_card(digits: str) -> bool:
+    """True for the digits of a payment card number of 13 to 19: an issuer's range and Luhn."""
+    return digits.startswith(_BY_LENGTH.get(len(digits), ())) and bool(_luhn.is_valid(digits))
+
+
 def card(value: str) -> bool:
-    """True for a payment card number of 14 to 19 digits: an issuer's range and Luhn.
-
-    Thirteen digits are left to column votes: one article number in ten passes Luhn.
-    """
-    digits = digits_of(value)
-    return len(digits) >= 14 and card_of_any_length(digits)
-
-
-def card_of_any_length(value: str) -> bool:
-    """True for a payment card number of 13 to 19 digits."""
-    digits = digits_of(value)
-    prefixes = _BY_LENGTH.get(len(digits), ())
-    return bool(prefixes) and digits.startswith(prefixes) and luhn(digits)
+    """True for a payment card number of 13 to 19 digits, however it is grouped."""
+    return is_card(digits_of(value))
 
 
 def iban(value: str) -> bool:
@@ -211,6 +206,16 @@ def twid(value: str) -> bool:
     )
 
 
+def personal_id_hu(value: str) -> bool:
+    """True for a Hungarian personal id: a birth date, and weights 1 to 10 or 10 to 1 mod 11."""
+    digits = digits_of(value)
+    if len(digits) != 11 or not _is_date(digits[1:7]):
+        return False
+    up = sum(int(d) * w for d, w in zip(digits, range(1, 11), strict=False)) % 11
+    down = sum(int(d) * w for d, w in zip(digits, range(10, 0, -1), strict=False)) % 11
+    return int(digits[10]) in (up, down)
+
+
 def rrn_kr(value: str) -> bool:
     """True for a Korean resident number: a birth date, a century digit 1 to 8, six more digits.
 
@@ -228,6 +233,7 @@ def _is_date(yymmdd: str) -> bool:
     return True
 
 
+at_vnr: Final = _of(_at_vnr)
 au_tfn: Final = _of(_au_tfn)
 be_nn: Final = _of(_be_nn)
 bg_egn: Final = _of(_bg_egn)

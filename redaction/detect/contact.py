@@ -41,6 +41,7 @@ EMAIL_SPELT: Final = Rule(
     ),
     quick=r"(?i:[\[({<]\s?(?:at|@)\s?[\])}>]|&#64;|&#x40;|&commat;|%40|\sat\s[a-z0-9-]+\sdot\s)",
     score=0.95,
+    in_words=True,
 )
 
 # The calling codes in use, by their first digits (ITU-T E.164, list of assigned country codes).
@@ -94,6 +95,21 @@ PHONE_NORTH_AMERICAN: Final = Rule(
     after=r"[.\-]?[A-Za-z0-9_]",
 )
 
+PHONE_GROUPED: Final = Rule(
+    name="phone_grouped",
+    entity=PHONE_NUMBER,
+    body=(
+        r"(?:\+?1[ .\-]?)?(?:\([0-9]{3}\)\s?|[0-9]{3}[ .\-])[0-9]{3}[ .\-][0-9]{4}"
+        + _EXTENSION
+        + r"|(?:\+?[0-9]{1,3}[ \-]?)?\([0-9]{1,5}\) ?[0-9][0-9 .\-/]{4,14}[0-9]"
+    ),
+    strength="weak",
+    score=0.5,
+    before=r"[A-Za-z0-9_.\-+]",
+    after=r"[.\-]?[A-Za-z0-9_]",
+    context=_PHONE_WORDS,
+)
+
 PHONE_ZERO_ZERO: Final = Rule(
     name="phone_zero_zero",
     entity=PHONE_NUMBER,
@@ -121,7 +137,10 @@ PHONE_NATIONAL: Final = Rule(
 _REGIONS: Final = (
     "US", "GB", "DE", "FR", "ES", "IT", "PL", "BR", "IN", "JP", "AU", "SE", "NL", "CN", "KR", "TR",
     "PT", "BE", "CH", "AT", "DK", "NO", "FI", "CZ", "GR", "RU", "UA", "HU", "RO", "IL", "EG", "SA",
-    "AE", "ZA", "NG", "MX", "AR", "CO", "CL", "ID", "TH", "VN", "PH", "MY", "SG", "NZ", "IE",
+    "AE", "ZA", "NG", "MX", "AR", "CO", "CL", "ID", "TH", "VN", "PH", "MY", "SG", "NZ", "IE", "PK",
+    "BD", "IR", "IQ", "MA", "DZ", "TN", "KE", "GH", "ET", "TZ", "UG", "PE", "VE", "EC", "BO", "UY",
+    "PY", "CR", "GT", "DO", "HK", "TW", "LK", "NP", "KZ", "UZ", "AZ", "GE", "AM", "BY", "RS", "HR",
+    "SI", "SK", "BG", "LT", "LV", "EE", "IS", "LU", "CY", "JO", "LB", "QA", "KW", "OM",
 )  # fmt: skip
 
 
@@ -156,6 +175,7 @@ RULES: Final = (
     EMAIL_SPELT,
     PHONE_INTERNATIONAL,
     PHONE_NORTH_AMERICAN,
+    PHONE_GROUPED,
     PHONE_ZERO_ZERO,
     PHONE_NATIONAL,
 )

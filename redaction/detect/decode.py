@@ -107,7 +107,12 @@ def _base85(value: str) -> str | None:
 
 
 def _percent(value: str) -> str | None:
-    return urllib.parse.unquote_plus(value)
+    for _ in range(4):
+        plain = urllib.parse.unquote_plus(value)
+        if plain == value:
+            break
+        value = plain
+    return value
 
 
 def _entities(value: str) -> str | None:
@@ -181,6 +186,18 @@ def _separated_widely(value: str) -> str | None:
     return value.replace(found.group(1), "") if found else None
 
 
+def _base64_backwards(value: str) -> str | None:
+    return _base64(value[::-1])
+
+
+def _repeated(value: str) -> str | None:
+    for times in (2, 3, 4):
+        size, rest = divmod(len(value), times)
+        if not rest and value[:size] * times == value:
+            return value[:size]
+    return None
+
+
 def _reversed(value: str) -> str | None:
     return value[::-1]
 
@@ -236,6 +253,9 @@ DISGUISES: Final = (
         shape=r"^[A-Za-z0-9+/_\-]{8}[A-Za-z0-9+/_\-\r\n]*={0,2}$",
         decode=_base64,
     ),
+    Disguise(
+        name="base64_backwards", shape=r"^={1,2}[A-Za-z0-9+/_\-]{8,}$", decode=_base64_backwards
+    ),
     Disguise(name="base32", shape=r"^[A-Za-z2-7]{8}[A-Za-z2-7]{2,}={0,6}$", decode=_base32),
     Disguise(name="base85", shape=r"^[!-~]{10,}$", decode=_base85, telling=False),
     Disguise(name="percent", shape=r"%[0-9A-Fa-f]{2}", decode=_percent),
@@ -259,12 +279,13 @@ DISGUISES: Final = (
         decode=_numbers(8),
     ),
     Disguise(name="bits", shape=r"^(?:[01]{7,8}[\s,_\-]?){6,}$", decode=_bits),
-    Disguise(name="separated", shape=r"^(?:[^\s][\s|.,;:_\-/*·•~+#]){5,}[^\s]$", decode=_separated),
+    Disguise(name="separated", shape=r"^(?:.[\s|.,;:_\-/*·•~+#]){5,}.$", decode=_separated),
     Disguise(
         name="separated_widely",
-        shape=r"^(?:[^\s](?:\s{2,4}|\s?[|,;:/*·•~_.\-]\s?)){5,}[^\s]$",
+        shape=r"^(?:.(?:\s{2,4}|\s?[|,;:/*·•~_.\-]\s?)){5,}.$",
         decode=_separated_widely,
     ),
+    Disguise(name="repeated", shape=r"^.{12,}$", decode=_repeated),
     Disguise(name="reversed", shape=r"[0-9@]", decode=_reversed, telling=False),
     Disguise(name="rot13", shape=r"[A-Za-z].*[0-9@.]", decode=_rot13, telling=False),
     Disguise(name="atbash", shape=r"[A-Za-z].*[0-9@.]", decode=_atbash, telling=False),

@@ -46,7 +46,14 @@ def _rule(
 
 
 RULES: Final = (
-    _rule("us_ssn", US_SSN, r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}", checks.ssn_us, "strong"),
+    Rule(
+        name="us_ssn",
+        entity=US_SSN,
+        body=r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}",
+        accept=checks.ssn_us,
+        before=(r"[A-Za-z0-9_.]", r"[0-9][\-/]"),
+        after=r"[\-/.]?[0-9]|[A-Za-z_]",
+    ),
     _rule("us_ssn_spaced", US_SSN, r"[0-8][0-9]{2} [0-9]{2} [0-9]{4}", checks.ssn_us),
     _rule("us_itin", "US_ITIN", r"9[0-9]{2}-[0-9]{2}-[0-9]{4}", checks.itin_us, "strong"),
     _rule("uk_nino", "UK_NINO", r"[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]",
@@ -105,6 +112,9 @@ RULES: Final = (
     _rule("th_pin", "TH_TNIN", r"[1-8]-?[0-9]{4}-?[0-9]{5}-?[0-9]{2}-?[0-9]", checks.th_pin),
     _rule("tw_id", "TW_ID", r"[A-Z][1289][0-9]{8}", checks.twid),
     _rule("ua_rntrc", "UA_TAX_NUMBER", r"[0-9]{10}", checks.ua_rntrc),
+    _rule("at_vnr", "AT_SOCIAL_SECURITY", r"[1-9][0-9]{3} ?[0-9]{6}", checks.at_vnr),
+    _rule("hu_id", "HU_ID", r"[1-8] ?[0-9]{6} ?[0-9]{4}", checks.personal_id_hu),
+    _rule("mx_nss", "MX_NSS", r"[0-9]{11}", checks.luhn),
     _rule("passport", PASSPORT, r"[A-Za-z]{0,3}[0-9]{6,9}", None,
           context=("passport", "passeport", "pasaporte", "passaporto", "passaporte", "reisepass",
                    "paszport", "паспорт", "旅券", "护照", "여권")),

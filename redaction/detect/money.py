@@ -38,23 +38,29 @@ def _length_of(value: str, count: int) -> int:
     return 0
 
 
-def _iban_length(value: str) -> int:
+def _pick_iban(value: str) -> tuple[int, int] | None:
     wanted = _IBAN_LENGTHS.get(value[:2].upper())
-    if wanted is None:
-        return 0
-    end = _length_of(value, wanted)
-    follows = value[end : end + 1]
-    if not end or (follows and follows.isalnum()):
-        return 0
-    return end if checks.iban(re.sub(rf"[{_SEPARATORS}]", "", value[:end])) else 0
+    end = _length_of(value, wanted) if wanted else 0
+    if not end or value[end : end + 1].isalnum():
+        return None
+    return (0, end) if checks.iban(re.sub(rf"[{_SEPARATORS}]", "", value[:end])) else None
 
 
-def _card_length(value: str) -> int:
-    ends = [m.end() for m in re.finditer(r"[0-9]+", value)]
-    for end in reversed(ends):
-        if checks.card(value[:end]):
-            return end
-    return 0
+def _pick_card(value: str) -> tuple[int, int] | None:
+    """Returns the first card number in a run of digits: whole groups of them."""
+    groups = [m.span() for m in re.finditer(r"[0-9]+", value)]
+    digits = checks.digits_of(value)
+    starts, ends, seen = [], {}, 0
+    for start, end in groups:
+        starts.append((seen, start))
+        seen += end - start
+        ends[seen] = end
+    for first, start in starts:
+        for length in range(19, 13, -1):
+            stop = ends.get(first + length)
+            if stop is not None and checks.is_card(digits[first : first + length]):
+                return start, stop
+    return None
 
 
 def _wallet(value: str) -> bool:
@@ -67,8 +73,9 @@ RULES: Final = (
     Rule(
         name="card",
         entity=CREDIT_CARD,
-        body=r"[0-9](?:[ .\-\x{a0}]?[0-9]){13,18}".replace(r"\x{a0}", "\u00a0"),
-        cut=_card_length,
+        body=r"[0-9](?:[ .\-\x{a0}]?[0-9]){13,}".replace(r"\x{a0}", "\u00a0"),
+        pick=_pick_card,
+        maximal=True,
         score=0.95,
         before=r"[A-Za-z0-9_]",
         after=r"[A-Za-z0-9_]",
@@ -78,14 +85,14 @@ RULES: Final = (
         entity=CREDIT_CARD,
         body=r"4[0-9]{12}",
         strength="weak",
-        accept=checks.card_of_any_length,
+        accept=checks.card,
         context=("card", "visa", "credit", "debit", "karte", "carte", "tarjeta", "carta"),
     ),
     Rule(
         name="iban",
         entity=IBAN_CODE,
         body=r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[A-Za-z0-9]){11,30}",
-        cut=_iban_length,
+        pick=_pick_iban,
         score=1.0,
         after="",
     ),

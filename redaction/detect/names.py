@@ -44,6 +44,13 @@ class NameBook:
         found = self.flags.get(folded, 0)
         return found or (SURNAME if looks_like_surname(folded) else 0)
 
+    def flags_of(self, word: str) -> int:
+        """Returns the flags of a word, or of the part of a hyphenated one that is known best."""
+        flags = self.known(word)
+        if flags or not _COMPOUND.search(word):
+            return flags
+        return max(map(self.known, filter(None, _COMPOUND.split(word))), default=0)
+
     def han(self, text: str) -> bool:
         """True when `text`, in Chinese or Japanese characters, is built like a full name."""
         compact = text.replace(" ", "").replace("\u3000", "")
@@ -63,20 +70,35 @@ class NameBook:
         )
 
 
+_COMPOUND: Final = re.compile(r"[-'’]")
 _ENDINGS: Final = re.compile(
     r"(?:ovic|evic|ovich|evich|ovna|evna|enko|chenko|chuk|czuk|szczuk|iuk|czyk|wicz|owska|owski|ewska"
     r"|ewski|inska|inski|ynska|ynski|icka|icki|ecka|ecki|zka|zki|czak|szczak|ova|ova|eva|kova|sson"
     r"|dottir|ssen|nsen|rsen|ksen|lsen|tsen|opoulos|opoulou|idis|iadis|akis|aki|akou|oglu|zadeh"
     r"|nejad|ian|yan|shvili|adze|idze|escu|eanu|auskas|auskaite|auskiene|aitis|iene|evicius"
     r"|avicius|mann|strom|gren|qvist|kvist|lund|inen|anen|onen|ez|iz|ini|elli|etti|ucci|acci|uzzi"
-    r"|azzi|izzi|olli|ullo|iello|uolo|asian|jan|sky|skaya|skiy|skyi|oy|aya|ov|ev|yev|ayev|yeva)$"
+    r"|azzi|izzi|olli|ullo|iello|uolo|asian|jan|sky|skaya|skiy|skyi|oy|aya|ov|ev|yev|ayev|yeva"
+    r"|ins|ina|zada|zade|bayov|kizi|quliyev|oglu|lioglu|dotter|sdatter|strand|bakken|stad|dal"
+    r"|ов|ова|ев|ева|ин|ина|инов|инова|ски|ска|скии|ская|ськии|ська|цкии|цкая|енко|чук|юк|ук|як|чак"
+    r"|ко|ич|ович|евич|овна|евна|івна|ївна|ишин|ович|ев|ски|ец|ець"
+    r"|οπουλος|οπουλου|ιδης|ιδου|ακης|ακη|ακου|ιαδης|ιαδου|ελης|ελη|ατος|ατου|ογλου|ος|ου|ης|ας"
+    r"|յան|յանց|ունի|შვილი|ძე|ია|ავა|უა|იანი|ელი|ური|ული|აია)$"
+)
+# How many West and South African names begin, and few words of other languages do.
+_BEGINNINGS: Final = re.compile(
+    r"oluw|oluf|olaj|olat|adeb|adeg|adej|adek|adel|adem|aden|adeo|ader|ades|adet|adew|adey|abay|abio"
+    r"|ayod|ayot|akin|ogun|omot|babat|ifeo|ifea|chukw|chid[ie]|chin[eiw]|nwa|nna|ngoz|okon|okeke|mth"
+    r"|nth|mkh|ndl|nkos|hlon|gwa|ntom|nokw|nonh|nons|nonj|nob[auh]|sibon|sibu|lindi|thand|thab|zand"
+    r"|zen[zi]|mb[ao][mnt]|ng[cqw]|xol|mng|msh|mpho|dlam|buth|khum|makh|mash|maku"
 )
 _LONG_ENOUGH: Final = 6
 
 
 def looks_like_surname(folded: str) -> bool:
-    """True when an unlisted word of six letters or more ends like surnames of some language."""
-    return len(folded) >= _LONG_ENOUGH and folded.isalpha() and _ENDINGS.search(folded) is not None
+    """True when an unlisted word of six letters or more is built like names of some language."""
+    if len(folded) < _LONG_ENOUGH or not folded.isalpha():
+        return False
+    return _ENDINGS.search(folded) is not None or _BEGINNINGS.match(folded) is not None
 
 
 @functools.cache

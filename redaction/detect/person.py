@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from redaction.detect.names import COMMON, GIVEN, SURNAME, NameBook, fold, name_book
@@ -22,6 +22,13 @@ _SPLIT = re.compile(r"[\s,.·;()\"“”„«»/\u3000]+")
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u3005\s\u3000]{2,12}")
 _KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3\s]{2,8}")
+_JOINERS = re.compile(r"[\u200c\u200d]")
+_LATIN_LETTER = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
+# A host, a file, or a company form written with dots.
+_DOTTED = re.compile(
+    r"\w{2,}\.[a-z]{2,6}$"
+    r"|(?:^|[\s,])(?i:s\.\s?(?:a|l|r\.\s?l|p\.\s?a)\.?(?:\s?[a-z]\.?){0,2}|[nb]\.\s?v|k\.\s?k|e\.\s?v)\.?$"
+)
 _MAX_WORDS: Final = 7
 _MAX_LENGTH: Final = 60
 
@@ -38,6 +45,11 @@ class Reading:
     known: int = 0
     certain: int = 0
     """Words known as names and as nothing else."""
+    titled: bool = False
+    """True when a title such as Dr. stands with it."""
+    capital: bool = False
+    """True when every word starts with a capital."""
+    latin: bool = True
 
 
 _NO: Final = Reading(verdict="no")
@@ -45,17 +57,22 @@ _NO: Final = Reading(verdict="no")
 
 def read(value: str) -> Reading:
     """Returns how `value` reads as the name of one person."""
-    text = value.strip()
+    text = _JOINERS.sub("", value.strip())
     if not text or len(text) > _MAX_LENGTH or any(c.isdigit() for c in text):
         return _NO
     if _KANA_OR_KANJI.search(text):
         return _east_asian(text, name_book())
     if _HANGUL.fullmatch(text):
         return _one(name_book().hangul(text))
-    words = _words_of(text)
-    if words is None or not 1 <= len(words) <= _MAX_WORDS:
+    words = None if _DOTTED.search(text) else _words_of(text)
+    if words is None or not 1 <= len(words) <= _MAX_WORDS or _is_sentence(words):
         return _NO
-    return _reading(words, name_book())
+    return replace(_reading(words, name_book()), titled=_has_title(text))
+
+
+def _has_title(text: str) -> bool:
+    first = _SPLIT.split(text, maxsplit=1)[0]
+    return first.lower() in TITLES or fold(first) in TITLES
 
 
 def _words_of(text: str) -> list[str] | None:
@@ -63,7 +80,7 @@ def _words_of(text: str) -> list[str] | None:
     words = []
     for word in _SPLIT.split(text):
         folded = fold(word).replace("'", "").replace("-", "")
-        if not folded:
+        if not folded or word.lower() in TITLES:
             continue
         if not _is_word(word) or _says_no(folded):
             return None
@@ -71,6 +88,12 @@ def _words_of(text: str) -> list[str] | None:
             continue
         words.append(word)
     return words
+
+
+def _is_sentence(words: Sequence[str]) -> bool:
+    """True when some words start with a capital and others do not."""
+    cased = [w for w in words if w[0].isupper() or w[0].islower()]
+    return len({w[0].isupper() for w in cased}) > 1
 
 
 def _says_no(folded: str) -> bool:
@@ -96,14 +119,21 @@ def _is_mark(character: str) -> bool:
 def _reading(words: list[str], book: NameBook) -> Reading:
     known = certain = 0
     for word in words:
-        flags = max((book.known(p) for p in (word, *re.split(r"[-'’]", word)) if p), default=0)
+        flags = book.flags_of(word)
         if len(fold(word)) == 1:
             continue
         if flags & (GIVEN | SURNAME):
             known += 1
             certain += not flags & COMMON
     verdict: Verdict = "name" if certain or known >= 2 else "shape"
-    return Reading(verdict=verdict, words=len(words), known=known, certain=certain)
+    return Reading(
+        verdict=verdict,
+        words=len(words),
+        known=known,
+        certain=certain,
+        capital=all(w[0].isupper() for w in words),
+        latin=any(_LATIN_LETTER.match(w) for w in words),
+    )
 
 
 def _east_asian(text: str, book: NameBook) -> Reading:
@@ -127,34 +157,43 @@ def _one(is_name: bool) -> Reading:
 Prior = Literal["likely", "weak", "neutral"]
 """What the column's own name says: `likely` a person (`employee`), `weak` (`name`), or nothing."""
 
-_NEEDED: Final[dict[Prior, tuple[float, float]]] = {
-    "likely": (0.6, 0.05),
-    "weak": (0.6, 0.3),
-    "neutral": (0.8, 0.5),
-}
+_MANY: Final = 5
+_PLAUSIBLE: Final[dict[Prior, float]] = {"likely": 0.6, "weak": 0.6, "neutral": 0.8}
 
 
 def column_of_names(values: Sequence[str], prior: Prior) -> bool:
-    """True when `values`, different values of a column, are names of people."""
+    """True when `values`, different values of a column, are names of people.
+
+    Full names are told by their form and some known words among them; single words, which may be
+    cities, brands or colours, only by being names and nothing else.
+    """
     readings = [read(v) for v in values]
-    if not readings:
+    good = [r for r in readings if r.verdict != "no"]
+    if not good or len(good) < _PLAUSIBLE[prior] * len(readings):
         return False
-    plausible = sum(r.verdict != "no" for r in readings) / len(readings)
-    named = sum(r.verdict == "name" for r in readings) / len(readings)
-    needs_plausible, needs_named = _NEEDED[prior]
-    if plausible < needs_plausible or named < needs_named:
-        return False
+    named = sum(r.verdict == "name" or r.titled for r in good) / len(readings)
     if prior == "likely":
-        return True
-    return len(values) >= 3 and _words_support(readings, prior)
+        return named >= 0.05
+    if len(readings) < 3:
+        return False
+    if sum(r.words == 1 for r in good) > 0.4 * len(good):
+        return named >= 0.3 and _single_words(good, prior)
+    return _full_names(good, len(readings), named, prior)
 
 
-def _words_support(readings: Sequence[Reading], prior: Prior) -> bool:
+def _single_words(readings: Sequence[Reading], prior: Prior) -> bool:
+    words = sum(r.words for r in readings)
+    return sum(r.certain for r in readings) >= (0.5 if prior == "neutral" else 0.35) * words
+
+
+def _full_names(readings: Sequence[Reading], count: int, named: float, prior: Prior) -> bool:
     words = sum(r.words for r in readings)
     known = sum(r.known for r in readings)
-    certain = sum(r.certain for r in readings)
-    single = sum(r.words == 1 for r in readings) > len(readings) / 2
-    if single:
-        # One word alone may be a city, a brand or a colour: most must be names and nothing else.
-        return certain >= (0.6 if prior == "neutral" else 0.35) * words
-    return known >= (0.35 if prior == "neutral" else 0.2) * words
+    formed = sum(r.capital and 2 <= r.words <= 4 for r in readings) >= 0.9 * count
+    foreign = sum(not r.latin for r in readings) >= 0.9 * len(readings)
+    if count >= _MANY and foreign and words <= 3.3 * len(readings):
+        # Lists of names in other scripts are shorter, and few other columns are built like this.
+        return len(readings) >= 0.9 * count and named >= (0.05 if prior == "neutral" else 0.0)
+    if count >= _MANY and formed:
+        return named >= (0.25 if prior == "neutral" else 0.1) and known >= 0.1 * words
+    return named >= (0.5 if prior == "neutral" else 0.3) and known >= 0.35 * words

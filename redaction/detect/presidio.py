@@ -6,7 +6,6 @@ Importing Presidio takes about a second, so only `toolkit()` does, at the first 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,8 +43,6 @@ class Toolkit:
     guests: tuple[Guest, ...]
     """Recognizers of Presidio's own or of the user's."""
     analyzer: AnalyzerEngine
-    context_words: str
-    """A RE2 pattern of the words one of which must stand in a text for a weak rule to count."""
     model: str | None
     """The language model in use, such as `en_core_web_sm`, or None."""
 
@@ -181,11 +178,5 @@ def _assemble(registry: RecognizerRegistry) -> Toolkit:
             nlp_engine=NoOpNlpEngine([{"lang_code": c, "model_name": "none"} for c in languages]),
             supported_languages=languages,
         ),
-        context_words=_context_words(rules),
         model=name,
     )
-
-
-def _context_words(rules: Iterable[Rule]) -> str:
-    words = sorted({re.escape(word) for rule in rules for word in rule.context})
-    return "(?i:" + "|".join(words) + ")"

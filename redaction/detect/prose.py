@@ -14,11 +14,13 @@ from redaction.lists import sections
 
 _CUES: Final = sections("vocabulary")["cues"]
 """Words after which a name is expected."""
+_DOINGS: Final = sections("vocabulary")["doings"]
+"""What people do in a text, as the word after a name."""
 _NEVER: Final = sections("vocabulary")["never"]
 """Words that often stand capitalised beside a name without being part of it."""
 
 _LETTER = r"[^\W\d_]"
-_UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x530)) if c.isupper())
+_UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x590)) if c.isupper())
 _UP = rf"[{_UPPER}](?:[\w'’\-]|\.(?={_LETTER})){{0,40}}"
 _GAP = r"\.?[ \u00a0\-]{1,2}"
 _PARTICLE = (
@@ -27,7 +29,7 @@ _PARTICLE = (
 _RUN: Final = re.compile(rf"(?<![\w@./\-]){_UP}(?:{_GAP}(?:{_UP}|{_PARTICLE}(?=[ \u00a0])))*")
 _WORD: Final = re.compile(rf"{_LETTER}(?:[\w'’\-]|\.(?={_LETTER}))*")
 # Scripts without capitals.
-_CASELESS_LETTER = r"[\u0590-\u06ff\u0900-\u0eff\u10a0-\u10ff]"
+_CASELESS_LETTER = r"[\u0590-\u06ff\u0900-\u0eff\u10a0-\u10ff\u200c\u200d]"
 _CASELESS: Final = re.compile(rf"{_CASELESS_LETTER}{{1,30}}(?: {_CASELESS_LETTER}{{1,30}})*")
 _MAX_WORDS: Final = 6
 
@@ -37,6 +39,11 @@ _HAN_CUE = (
 )
 _HAN_RUN = r"[\u3400-\u9fff々]{1,3}[ \u3000]?[\u3040-\u30ff\u3400-\u9fff々]{1,4}?"
 _HAN_CUED: Final = re.compile(rf"{_HAN_CUE}({_HAN_RUN})(?={_HAN_TITLE}|[\s,，。、的はがをに]|$)")
+_LATIN_CUED: Final = re.compile(
+    r"(?:(?<=[A-Za-z:] )|^)"
+    r"([\uac00-\ud7a3]{2,5}|[\u3400-\u9fff々]{2,4}(?: [\u3040-\u30ff\u3400-\u9fff]{1,4})?)"
+    r"(?![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])"
+)
 _HAN_TITLED: Final = re.compile(rf"(?<![\u3400-\u9fff々])({_HAN_RUN})(?={_HAN_TITLE})")
 _HANGUL_NAME: Final = re.compile(r"([가-힣]{1,2}\s?[가-힣]{1,3}?)\s?(?=님|씨|고객|군|양)")
 
@@ -55,7 +62,7 @@ def find_people(text: str) -> Iterator[Span]:
 
 def _in_run(text: str, run: re.Match[str], book: NameBook) -> Span | None:
     words = list(_WORD.finditer(text, run.start(), run.end()))
-    folded = [fold(w.group(0)) for w in words]
+    folded = [_folded(w.group(0)) for w in words]
     start = _start_of_name(folded, book)
     end = _end_of_name(words, folded, start, book)
     if end <= start:
@@ -66,12 +73,23 @@ def _in_run(text: str, run: re.Match[str], book: NameBook) -> Span | None:
     if not start:
         title = _word_before(text, begin)
         announced = title is not None and fold(title.group(1)) in _CUES_AND_TITLES
+    last = words[end - 1].end()
+    announced = announced or (end - start >= 2 and _answered(text, last))
+    if end - start == 1:
+        turned = _given_after_comma(text, last, book)
+        if turned > last and (announced or book.known(words[start].group(0)) & SURNAME):
+            return Span(begin, turned, PERSON, 0.75)
     spelt = [w.group(0) for w in words[start:end]]
     if not _is_person(spelt, folded[start:end], book, announced=announced):
         return None
     if title is not None and fold(title.group(1)) in TITLES:
         begin = title.start(1)
-    return Span(begin, words[end - 1].end(), PERSON, 0.8 if announced else 0.7)
+    return Span(begin, last, PERSON, 0.8 if announced else 0.7)
+
+
+def _folded(word: str) -> str:
+    # Some titles are told from other words by their accents only.
+    return word.lower() if word.lower() in TITLES else fold(word)
 
 
 def _start_of_name(folded: list[str], book: NameBook) -> int:
@@ -110,14 +128,36 @@ def _word_before(text: str, start: int) -> re.Match[str] | None:
     return _BEFORE.search(text, max(0, start - 24), start) if start else None
 
 
+_AFTER: Final = re.compile(rf",? ({_LETTER}{{2,20}})")
+_GIVEN_AFTER: Final = re.compile(rf", ({_UP})(?: [{_UPPER}]\.)?")
+
+
+def _answered(text: str, end: int) -> bool:
+    """True when the next word says that someone did something."""
+    after = _AFTER.match(text, end)
+    return after is not None and fold(after.group(1)) in _DOINGS
+
+
+def _given_after_comma(text: str, end: int, book: NameBook) -> int:
+    after = _GIVEN_AFTER.match(text, end)
+    if after is None or not book.flags.get(fold(after.group(1)), 0) & GIVEN:
+        return end
+    return after.end()
+
+
 def _in_caseless(text: str, book: NameBook) -> Iterator[Span]:
     for run in _CASELESS.finditer(text):
         at = run.start()
+        before = _word_before(text, at)
         words = []
         for word in run.group(0).split(" "):
             words.append((at, word))
             at += len(word) + 1
-        yield from _names_among(words, book)
+        cued = before is not None and fold(before.group(1)) in _CUES_AND_TITLES
+        if len(words) <= _MAX_WORDS and (cued or _answered(text, run.end())):
+            yield Span(run.start(), run.end(), PERSON, 0.7)
+        else:
+            yield from _names_among(words, book)
 
 
 def _names_among(words: list[tuple[int, str]], book: NameBook) -> Iterator[Span]:
@@ -146,9 +186,7 @@ def _is_person(words: list[str], folded: list[str], book: NameBook, *, announced
         return False
     if any(f in THINGS and not book.flags.get(f, 0) & SURNAME for _, f in core[1:]):
         return False
-    flags = [
-        max((book.known(p) for p in (w, *re.split(r"[-'’]", w)) if p), default=0) for w, _ in core
-    ]
+    flags = [book.flags_of(w) for w, _ in core]
     named = sum(bool(f & (GIVEN | SURNAME)) for f in flags)
     certain = sum(bool(f & (GIVEN | SURNAME)) and not f & COMMON for f in flags)
     unknown = sum(not f for f in flags)
@@ -172,11 +210,13 @@ def _announced_name(
         return certain == 1 or ((titled and (named == 1 or unknown == 1)) and not shouting)
     if shouting:
         return certain >= 1
+    if titled and count <= 3:
+        return True
     return certain >= 1 or named >= 2 or (named + unknown == count and count <= 4)
 
 
 def _in_han(text: str, book: NameBook) -> Iterator[Span]:
-    for pattern in (_HAN_CUED, _HAN_TITLED, _HANGUL_NAME):
+    for pattern in (_HAN_CUED, _HAN_TITLED, _HANGUL_NAME, _LATIN_CUED):
         for match in pattern.finditer(text):
             value = match.group(1).strip()
             if book.han(value) or book.hangul(value):

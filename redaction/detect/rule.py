@@ -31,8 +31,8 @@ class Rule:
 
     `body` MUST be valid for both RE2 and `re` and free of lookaround, because it also runs over
     whole columns at once; `quick` takes its place there when it is given, and MUST match wherever
-    `body` does. `before` is a character class and `after` a pattern that must not touch a match.
-    `group` names the part of a match that is the value.
+    `body` does. `before` is a pattern of fixed width, or several, and `after` a pattern
+    that must not touch a match. `group` names the part of a match that is the value.
     """
 
     name: str
@@ -42,9 +42,11 @@ class Rule:
     score: float = 0.85
     accept: Callable[[str], bool] | None = None
     """Judges the matched text, as a check digit does."""
-    cut: Callable[[str], int] | None = None
-    """Returns how much of the matched text is the value, 0 for none of it."""
-    before: str = r"[A-Za-z0-9_]"
+    pick: Callable[[str], tuple[int, int] | None] | None = None
+    """Returns where in the matched text the value stands, or None when it holds none."""
+    maximal: bool = False
+    """True when a match is as long as can be, so that a failed one is not tried from within."""
+    before: str | tuple[str, ...] = r"[A-Za-z0-9_]"
     after: str = r"[A-Za-z0-9_]"
     context: tuple[str, ...] = ()
     """Words, in lower case, that make a weak match count when one stands just before it."""
@@ -52,12 +54,15 @@ class Rule:
     """Words that speak against any match when one stands just before it."""
     group: str | int = 0
     quick: str | None = None
+    in_words: bool = False
+    """True when a match may consist of words only, as no other does."""
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
     _for: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     _against: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        lead = f"(?<!{self.before})" if self.before else ""
+        befores = (self.before,) if isinstance(self.before, str) else self.before
+        lead = "".join(f"(?<!{b})" for b in befores if b)
         tail = f"(?!{self.after})" if self.after else ""
         object.__setattr__(self, "pattern", re.compile(f"{lead}(?:{self.body}){tail}"))
         object.__setattr__(self, "_for", _words(self.context))
@@ -68,6 +73,11 @@ class Rule:
         """A RE2 pattern that matches every text in which `find` finds anything."""
         return self.quick or self.body
 
+    @property
+    def announced_by(self) -> str:
+        """A RE2 pattern of the context words; texts without one cannot have a weak match."""
+        return "(?i:" + "|".join(sorted(map(re.escape, self.context))) + ")"
+
     def find(self, text: str) -> Iterator[Span]:
         """Yields the accepted matches in `text`, weak ones too."""
         at = 0
@@ -77,12 +87,13 @@ class Rule:
                 yield Span(start, end, self.entity, self.score)
                 at = max(end, match.start() + 1)
             else:
-                at = match.start() + 1
+                at = match.end() if self.maximal else match.start() + 1
 
     def _value(self, match: re.Match[str], text: str) -> tuple[int, int]:
         start, end = match.span(self.group)
-        if self.cut is not None:
-            end = start + self.cut(text[start:end])
+        if self.pick is not None:
+            place = self.pick(text[start:end])
+            start, end = (start + place[0], start + place[1]) if place else (start, start)
         elif self.accept is not None and not self.accept(text[start:end]):
             return start, start
         if self._against is not None and self._against.search(*_reach(text, start)):
@@ -91,11 +102,12 @@ class Rule:
 
     def find_in_prose(self, text: str) -> Iterator[Span]:
         """Yields the matches that count by themselves or by a word just before them."""
-        for span in self.find(text):
-            if self.strength == "strong" or (
-                self._for is not None and self._for.search(*_reach(text, span.start))
-            ):
-                yield span
+        if self.strength == "strong":
+            yield from self.find(text)
+        elif self._for is not None:
+            for span in self.find(text):
+                if self._for.search(*_reach(text, span.start)):
+                    yield span
 
     def matches(self, value: str) -> bool:
         """True when the whole of `value`, but for space around it, is one accepted match."""
@@ -103,7 +115,7 @@ class Rule:
         if match is None:
             return False
         start, end = self._value(match, match.string)
-        return start < end and (self.cut is None or end == len(match.string))
+        return start < end and (self.pick is None or end - start == len(match.string))
 
 
 def _words(words: tuple[str, ...]) -> re.Pattern[str] | None:

@@ -18,7 +18,7 @@ _NUMBER = (
     r" ?(?:%|[$€£¥₹]|[A-Z]{3})?"
     r"|[+\-]?[0-9]{1,9}\.[0-9]{1,20}(?:[eE][+\-]?[0-9]{1,3})?"
 )
-_VERSION = r"[vV]?[0-9]{1,4}(?:\.[0-9]{1,5}){1,2}(?:[\-+][0-9A-Za-z.\-]{1,24})?"
+_VERSION = r"[vV]?[0-9]{1,4}(?:\.[0-9]{1,3}){1,2}(?:[\-+][0-9A-Za-z.\-]{1,24})?"
 _DIGEST = r"[0-9a-f]{24,}|[0-9A-F]{24,}"
 _ORDER = r"#?[A-Za-z]{1,5}[\-_ ]?[0-9]{4}[\-_ ][0-9]{3,8}|#[0-9]{1,12}"
 _WORDS = r"[\p{L}\p{M} _.,'’()&+/\-]*"
@@ -34,7 +34,7 @@ DIGEST: Final = rf"^(?:{_DIGEST})$"
 PROSE: Final = r"\S\s+\S+\s+\S"
 """A RE2 pattern of values of three words or more."""
 
-DIGITS: Final = r"^\s*[0-9]{7,19}\s*$"
+LONG_NUMBER: Final = r"^\s*[0-9]{13,19}\s*$"
 
 
 def spread(count: int, wanted: int) -> range:

@@ -6,12 +6,13 @@ no chance.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from redaction.detect import decode
-from redaction.detect.checks import card_of_any_length, digits_of
+from redaction.detect.checks import card
 from redaction.detect.rule import Rule
 from redaction.entities import (
     CREDIT_CARD,
@@ -23,10 +24,15 @@ from redaction.entities import (
 )
 
 _MANY: Final = 5
+_FEW: Final = 4
 _MANY_NUMBERS: Final = 8
 _NEARLY_ALL: Final = 0.9
 _MOST: Final = 0.6
 _FIRST_LOOK: Final = 40
+_DISGUISED_LOOK: Final = 16
+# What every strong rule asks for, so that most of what a disguise yields is dropped at once.
+_WORTH: Final = re.compile(r"@|[0-9](?:[^0-9]{0,4}[0-9]){4}|[A-Za-z0-9_\-]{16}")
+_LOOSE: Final = frozenset({"address_form"})
 # Forms too loose to vote with: nearly any code has them.
 _NO_VOTE: Final = frozenset({"passport", "driver_license", "id_number", "assignment"})
 
@@ -36,8 +42,8 @@ def text(values: Sequence[str], rules: Sequence[Rule]) -> str | None:
     if len(values) < _MANY:
         return None
     few = values[:: max(1, len(values) // _FIRST_LOOK)]
-    for entity, voters in _by_entity(rules).items():
-        needed = _needed(entity)
+    for (entity, loose), voters in _by_entity(rules).items():
+        needed = 0.5 if entity == LOCATION and not loose else _NEARLY_ALL
         if _share(few, voters) < needed - 0.15:
             continue
         if _share(values, voters) >= needed and not _only_numbers(entity, values):
@@ -45,16 +51,12 @@ def text(values: Sequence[str], rules: Sequence[Rule]) -> str | None:
     return None
 
 
-def _needed(entity: str) -> float:
-    return 0.5 if entity == LOCATION else _NEARLY_ALL
-
-
-def _by_entity(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
-    """Groups the rules; telephone numbers, the loosest form, come last."""
-    grouped: dict[str, list[Rule]] = {}
-    for rule in sorted(rules, key=lambda r: r.entity == PHONE_NUMBER):
+def _by_entity(rules: Sequence[Rule]) -> dict[tuple[str, bool], list[Rule]]:
+    """Groups the rules by entity; loose forms stand apart, and telephone numbers come last."""
+    grouped: dict[tuple[str, bool], list[Rule]] = {}
+    for rule in sorted(rules, key=lambda r: (r.name in _LOOSE, r.entity == PHONE_NUMBER)):
         if rule.name not in _NO_VOTE:
-            grouped.setdefault(rule.entity, []).append(rule)
+            grouped.setdefault((rule.entity, rule.name in _LOOSE), []).append(rule)
     return grouped
 
 
@@ -82,9 +84,9 @@ def numbers(values: Sequence[str], rules: Sequence[Rule], *, harmless: bool) -> 
     long = [v for v in values if 8 <= len(v) <= 19]
     if harmless or len(long) < _MANY_NUMBERS or len(long) < _NEARLY_ALL * len(values):
         return None
-    if sum(map(card_of_any_length, long)) >= _NEARLY_ALL * len(long):
+    if sum(map(card, long)) >= _NEARLY_ALL * len(long):
         return CREDIT_CARD
-    for entity, voters in _by_entity(rules).items():
+    for (entity, _), voters in _by_entity(rules).items():
         if entity in (PHONE_NUMBER, LOCATION, NATIONAL_ID, PASSPORT, DRIVER_LICENSE):
             continue
         if _share(long, voters) >= _NEARLY_ALL:
@@ -94,16 +96,22 @@ def numbers(values: Sequence[str], rules: Sequence[Rule], *, harmless: bool) -> 
 
 def disguised(values: Sequence[str], rules: Sequence[Rule]) -> bool:
     """True when most of `values` turn into personal data under one and the same disguise."""
-    if len(values) < 4 or not any(digits_of(v) or "." in v for v in values):
+    if len(values) < _FEW:
         return False
-    few = values[:: max(1, len(values) // _FIRST_LOOK)]
+    few = values[:: max(1, len(values) // _DISGUISED_LOOK)]
     strong = [r for r in rules if r.entity != LOCATION and r.strength == "strong"]
     hits: Counter[str] = Counter()
-    for value in few:
-        found = {
-            name
-            for name, plain in decode.decodings(value, telling=False, depth=1)
-            if any(r.matches(plain) for r in strong)
-        }
-        hits.update(found)
-    return any(n >= _MOST * len(few) for n in hits.values())
+    for seen, value in enumerate(few, 1):
+        hits.update(_under(value, strong))
+        if max(hits.values(), default=0) + len(few) - seen < _MOST * len(few):
+            return False
+    return True
+
+
+def _under(value: str, strong: Sequence[Rule]) -> set[str]:
+    """Returns the disguises under which `value` is personal data."""
+    found: set[str] = set()
+    for name, plain in decode.decodings(value, telling=False):
+        if name not in found and _WORTH.search(plain) and any(r.matches(plain) for r in strong):
+            found.add(name)
+    return found
