@@ -105,16 +105,16 @@ def test_a_saved_state_that_the_log_did_not_sign_is_refused(log: AuditLog):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "code"),
     [
-        "DELETE FROM audit_event WHERE seq > 15",
-        "DELETE FROM audit_event WHERE seq > 20",
-        "DELETE FROM audit_event WHERE seq = 21",
-        "UPDATE audit_event SET record = record || ' ' WHERE seq = 20",
-        "UPDATE audit_event SET record = replace(record, 'Read', 'Lost') WHERE seq > 20",
+        ("DELETE FROM audit_event WHERE seq > 15", "TRUNCATED"),
+        ("DELETE FROM audit_event WHERE seq > 20", "TRUNCATED"),
+        ("DELETE FROM audit_event WHERE seq = 21", "SEQ_GAP"),
+        ("UPDATE audit_event SET record = record || ' ' WHERE seq = 20", "HASH_MISMATCH"),
+        ("UPDATE audit_event SET record = replace(record, 'Read', 'Lost')", "HASH_MISMATCH"),
     ],
 )
-def test_going_on_notices_a_log_that_is_no_longer_the_same(log: AuditLog, change):
+def test_going_on_notices_a_log_that_is_no_longer_the_same(log: AuditLog, change, code):
     fill(log, 20)
     state = log.verify().state
     fill(log, 25)
@@ -125,6 +125,7 @@ def test_going_on_notices_a_log_that_is_no_longer_the_same(log: AuditLog, change
     db.close()
     report = log.verify(since=state)
     assert report.status == verify.TAMPERED
+    assert code in {finding.code for finding in report.findings}
     assert report.state is None
 
 
