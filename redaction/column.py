@@ -7,8 +7,9 @@ addresses in prose.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -128,19 +129,19 @@ class _Search:
         return np.asarray(rows[mask], np.int64)
 
     def _take(self, rows: Indices) -> Iterator[tuple[int, str]]:
-        """Yields the rows with their texts, long ones masked whole and left out."""
-        missing = [int(r) for r in rows if int(r) not in self._texts]
-        if missing:
-            for row, text in zip(
-                missing, self._all.take(pa.array(missing)).to_pylist(), strict=True
-            ):
-                self._texts[row] = text
+        missing = [row for row in rows.tolist() if row not in self._texts]
+        texts = self._all.take(pa.array(missing, pa.int64())).to_pylist()
+        self._texts.update(zip(missing, texts, strict=True))
         for row in rows.tolist():
-            text = self._texts[row]
+            yield row, self._texts[row]
+
+    def _look(self, rows: Indices, find: Callable[[str], Iterable[Span]]) -> None:
+        """Adds what `find` finds in the rows, in which its trigger fired."""
+        for row, text in self._take(rows):
             if len(text) > MAX_SCAN:
-                self._add(row, (Span(0, len(text), MASKED, 1.0),))
+                self._found[row] = [Span(0, len(text), MASKED, 1.0)]
             else:
-                yield row, text
+                self._add(row, find(text))
 
     def _add(self, row: int, spans: Iterable[Span]) -> None:
         found = list(spans)
@@ -168,8 +169,7 @@ class _Search:
                 if rule.context not in announced:
                     announced[rule.context] = self._matching(candidates, rule.announced_by)
                 rows = announced[rule.context]
-            for row, text in self._take(self._matching(rows, rule.trigger)):
-                self._add(row, rule.find_in_prose(text))
+            self._look(self._matching(rows, rule.trigger), rule.find_in_prose)
 
     def _without_chance(self) -> None:
         """Drops card numbers in a column of long numbers most of which are none."""
@@ -194,16 +194,28 @@ class _Search:
             rows = (
                 everything if guest.trigger is None else self._matching(everything, guest.trigger)
             )
-            for row, text in self._take(rows):
-                self._add(row, guest.find(text, self._tools.analyzer, self._hint.words))
+            analyzer, words = self._tools.analyzer, self._hint.words
+            self._look(rows, functools.partial(guest.find, analyzer=analyzer, column_words=words))
 
     def _by_disguise(self) -> None:
         everything = np.arange(len(self._all))
         for disguise in decode.TELLING:
             for row, text in self._take(self._matching(everything, disguise.shape)):
-                seen = len(self._found.get(row, ()))
-                if any(self._hides(plain) > seen for plain in decode.meanings(text, disguise)):
+                if len(text) > MAX_SCAN:
+                    hides = self._fires(disguise.decode(text))
+                else:
+                    seen = len(self._found.get(row, ()))
+                    hides = any(self._hides(p) > seen for p in decode.meanings(text, disguise))
+                if hides:
                     self._found[row] = [Span(0, len(text), ENCODED, 1.0)]
+
+    def _fires(self, plain: str | None) -> bool:
+        """True when some strong rule might find something; more is not asked of long texts."""
+        if plain is None:
+            return False
+        value = pa.array([plain], pa.large_string())
+        strong = (r for r in self._tools.rules if r.strength == "strong" and r.entity != LOCATION)
+        return any(pc.match_substring_regex(value, r.trigger)[0].as_py() for r in strong)
 
     def _hides(self, plain: str) -> int:
         count = sum(
@@ -234,12 +246,12 @@ class _Search:
         rows = self._matching(rows[long_enough.to_numpy(zero_copy_only=False)], shapes.PROSE)
         if PERSON not in self._hint.vetoes:
             for row, text in self._take(rows):
-                for finder in self._tools.prose:
-                    self._add(row, finder(text))
-        for rule in self._tools.rules:
-            if rule.entity == LOCATION and LOCATION not in self._hint.vetoes:
-                for row, text in self._take(self._matching(rows, rule.trigger)):
-                    self._add(row, rule.find_in_prose(text))
+                people = [span for finder in self._tools.prose for span in finder(text)]
+                whole = people and len(text) > MAX_SCAN
+                self._add(row, [Span(0, len(text), MASKED, 1.0)] if whole else people)
+        for rule in () if LOCATION in self._hint.vetoes else self._tools.rules:
+            if rule.entity == LOCATION and rule.strength == "strong":
+                self._look(self._matching(rows, rule.trigger), rule.find)
 
     def _majority(self, spans: Mapping[int, tuple[Span, ...]]) -> Scan | None:
         if len(self._all) < _FEW:

@@ -157,6 +157,7 @@ def _one(is_name: bool) -> Reading:
 Prior = Literal["likely", "weak", "neutral"]
 """What the column's own name says: `likely` a person (`employee`), `weak` (`name`), or nothing."""
 
+_FEW: Final = 3
 _MANY: Final = 5
 _PLAUSIBLE: Final[dict[Prior, float]] = {"likely": 0.6, "weak": 0.6, "neutral": 0.8}
 
@@ -174,8 +175,9 @@ def column_of_names(values: Sequence[str], prior: Prior) -> bool:
     named = sum(r.verdict == "name" or r.titled for r in good) / len(readings)
     if prior == "likely":
         return named >= 0.05
-    if len(readings) < 3:
-        return False
+    if len(readings) < _FEW:
+        # Too few to agree on anything: each must be a full name of known words.
+        return all(r.certain and 2 <= r.words == r.known for r in readings)
     if sum(r.words == 1 for r in good) > 0.4 * len(good):
         return named >= 0.3 and _single_words(good, prior)
     return _full_names(good, len(readings), named, prior)
