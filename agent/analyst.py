@@ -28,6 +28,7 @@ from agent.vocabulary import Vocabularies
 from audit import AuditLog
 from guard import Caller, Cancel, ConfigurationError, Gate, SourceView
 
+_ANSWERS = frozenset(f"final_result_{t.__name__}" for t in (AskBack, NotAnswerable))
 MAX_REQUESTS = 8
 """Requests to the model in one turn."""
 
@@ -125,7 +126,7 @@ class Analyst:
             return Answer(status="failed", text=text)
 
     async def _steps(self, asked: Asked, deps: Deps, trail: AgentTrail, model: AnyModel) -> Answer:
-        capability = AuditCapability(trail=trail, known=_known())
+        capability = AuditCapability(trail=trail, known=frozenset(EFFECTS), answers=_ANSWERS)
         limits = UsageLimits(request_limit=MAX_REQUESTS)
         said: list[str] = []
         async with self._agent.iter(
@@ -158,11 +159,6 @@ class Analyst:
             vocabulary = self._vocabularies.of(view, caller)
             return OfflineModel(lambda question: planner.plan(question, vocabulary))
         return models.build(self.choice, self._environment)
-
-
-def _known() -> frozenset[str]:
-    outputs = {f"final_result_{t.__name__}" for t in (AskBack, NotAnswerable)}
-    return frozenset(EFFECTS) | outputs
 
 
 def _over(deps: Deps) -> bool:

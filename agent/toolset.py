@@ -121,6 +121,7 @@ class AuditCapability(AbstractCapability[Deps]):
 
     trail: AgentTrail
     known: frozenset[str]
+    answers: frozenset[str]
 
     async def after_model_request(
         self,
@@ -136,6 +137,8 @@ class AuditCapability(AbstractCapability[Deps]):
         if plan is not None:
             self.trail.planned(plan)
         for call in calls:
+            if call.tool_name in self.answers:
+                continue  # not a tool: the answer itself, recorded when the turn ends
             self.trail.asked(call.tool_name, call.tool_call_id, _args(call))
             if call.tool_name not in self.known:
                 self.trail.rejected(call.tool_name, call.tool_call_id, "there is no such tool")

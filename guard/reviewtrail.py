@@ -197,7 +197,11 @@ class ReviewTrail:
         summary: str,
         *parts: Part,
     ) -> AuditEvent:
-        shape = log_safe(without_literals(change.statement, "sqlite"))
+        shape = (
+            f"undo of request {change.undo_of}"
+            if change.undo_of is not None
+            else log_safe(without_literals(change.statement, "sqlite"))
+        )
         action = Action(
             kind="change",
             source=change.source,
