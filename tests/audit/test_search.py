@@ -41,6 +41,8 @@ def mixed(log: AuditLog) -> AuditLog:
         ({"text": "emp* read*"}, [3]),
         ({"text": '"a" NEAR'}, [6]),
         ({"text": "OR (b)"}, [6]),
+        ({"text": 'say"nothing'}, []),
+        ({"text": 'absent" OR words : "select'}, []),
         ({"text": "* ) ("}, []),
         ({"text": "%%"}, []),
         ({"text": "  "}, [6, 5, 4, 3, 2, 1]),
