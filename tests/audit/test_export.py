@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import AuditError, AuditLog, Filter, verify
+from audit import AuditError, AuditLog, Filter, export, verify
 from tests.audit.events import fill
 from tests.audit.test_verify import alone
 
@@ -143,6 +143,18 @@ def test_a_record_removed_from_a_complete_export_is_found(filled, tmp_path):
         status, report = run(bundle, filled)
         assert status == verify.TAMPERED
         assert code in {finding["code"] for finding in report["findings"]}
+
+
+def test_an_export_of_a_log_that_grows_meanwhile_is_of_one_moment(filled, tmp_path):
+    bundle = tmp_path / "bundle"
+    with filled._storage.reading() as log:
+        head = log.head()
+        fill(filled, 50)
+        filled.flush()
+        export.write(bundle, log, head, vkey=filled.vkey, anchors=filled.anchors, seqs=None)
+    own = {"anchors": str(bundle / "anchors.jsonl")}
+    status, report = run(bundle, filled, **own)
+    assert (status, report["records"], report["anchored_through"]) == (verify.OK, 40, 40)
 
 
 def test_an_export_does_not_mix_with_what_is_there(filled, tmp_path):
