@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
 
 from sqlglot import exp
 
@@ -21,8 +20,6 @@ from guard.resolve import resolve
 from guard.statement import Statement
 from guard.survey import Survey, survey
 from guard.views import expand, is_target
-
-Judged = Literal["allow_read", "needs_approval", "deny"]
 
 
 def classify(statement: Statement, catalog: Catalog | None) -> Access:
@@ -157,34 +154,3 @@ def _columns(found: Survey, tables: tuple[str, ...]) -> tuple[ColumnUse, ...]:
 @lru_cache(maxsize=4096)
 def _use(table: str, column: str) -> ColumnUse:
     return ColumnUse(table=table, column=column, clause="other")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """What would be decided without a policy, where every known table may be read."""
-
-    decision: Judged
-    rule: str
-    reason: str
-
-
-_READ = Judgement(decision="allow_read", rule="read.select", reason="Reads only.")
-_WRITE = Judgement(
-    decision="needs_approval", rule="write.change", reason="Changes data; a person must approve it."
-)
-
-
-def judge(access: Access) -> Judgement:
-    """Returns the decision on a statement's effect alone."""
-    if access.problems:
-        first = access.problems[0]
-        return Judgement(decision="deny", rule=first.rule, reason=first.reason)
-    if access.tier == "read":
-        return _READ
-    if access.tier == "write":
-        return _WRITE
-    return Judgement(
-        decision="deny",
-        rule=f"effect.{access.tier}",
-        reason="Not a read, and not a change of rows.",
-    )

@@ -332,14 +332,17 @@ class Expressions:
         vague: list[Value] = []
         for depth, scope in enumerate(place.scope.chain()):
             found = scope.columns(name)
-            if len(found) > 1 and name.casefold() not in scope.merged:
+            aliases = scope.aliases(name) if depth == 0 else []
+            if len(found) > 1 and not aliases and name.casefold() not in scope.merged:
                 self._ambiguous(name)
-            if depth == 0 and (place.by_alias or not found):
-                found = [*found, *scope.aliases(name)]
+            if place.by_alias:
+                found = [*found, *aliases]
             found = found or self._pseudo(scope, name)
             if found:
                 return self._found([*found, *vague], name, place)
-            vague.extend(scope.vaguely(name, folded))
+            # An output beside this one, a table without known columns, a whole row: or something
+            # of the query around it, in an engine that knows none of these.
+            vague.extend((*aliases, *scope.vaguely(name, folded)))
         return self._found(vague, name, place)
 
     def _pseudo(self, scope: Scope, name: str) -> list[Value]:

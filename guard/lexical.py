@@ -15,7 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sqlglot import tokens
+from sqlglot import parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
@@ -24,12 +24,19 @@ from guard.errors import ConfigurationError, Refused, refuse
 
 MAX_BYTES = 64 * 1024
 """Length of a statement in UTF-8 bytes."""
-MAX_DEPTH = 200
-"""Brackets and runs of prefix operators inside one another."""
+MAX_DEPTH = 100
+"""Brackets, runs of prefix operators, chains of subscripts and types inside one another."""
 MAX_TREE_DEPTH = 300
 """Nodes of the tree above one another; `a AND b AND c` adds one for each AND."""
 MAX_REPEATS = 500
 """How often one operator or keyword may stand in a statement; names, values and commas are free."""
+MAX_TYPED = 8
+"""Brackets inside one another that follow a type, `struct(a struct(...))`. The parser reads each of
+them as a type and then as a call, so every level doubles the work."""
+MAX_RARE = 50
+"""The same for what is slow to parse and never stands often in honest text."""
+MAX_SIGNS = 24_000
+"""Characters that are neither letter, digit nor blank; each may be a token of its own."""
 MAX_TOKENS = 12_000
 """Words, values and signs of a statement. What fits is parsed in well under a tenth of a second."""
 
@@ -53,6 +60,18 @@ _OPEN = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSE = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _PREFIX = {TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE, TokenType.EXCLAMATION}
 _PREFIX |= {TokenType.PARAMETER, TokenType.INTERVAL, TokenType.RLIKE, TokenType.DOLLAR}
+_PREFIX |= {TokenType.FROM, TokenType.HASH, TokenType.CARET}
+_TYPED = parser.Parser.TYPE_TOKENS | {TokenType.UNION}
+_RARE = {TokenType.PIVOT, TokenType.UNPIVOT, TokenType.QUALIFY, TokenType.LATERAL}
+# Pairs of tokens that lead one level deeper without a bracket: `a[1][1]`, `array<array<int>>`.
+_DEEPER = {
+    (TokenType.R_BRACKET, TokenType.L_BRACKET),
+    (TokenType.ARRAY, TokenType.LT),
+    (TokenType.STRUCT, TokenType.LT),
+    (TokenType.MAP, TokenType.LT),
+    (TokenType.LIST, TokenType.LT),
+}
+_SIGNS = str.maketrans("", "", "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~")
 QUOTED = {
     TokenType.STRING,
     TokenType.IDENTIFIER,
@@ -115,6 +134,8 @@ def check_characters(text: str) -> None:
         )
     if not text or text.isspace():
         raise _empty()
+    if len(text) > MAX_SIGNS and len(text) - len(text.translate(_SIGNS)) > MAX_SIGNS:
+        raise too_deep()
     if _CONTROL.search(text):
         raise refuse(
             "statement.character",
@@ -182,7 +203,7 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
         raise refuse("statement.template", "The statement is a template, not SQL.", fixable=True)
     if not text.isascii():
         _check_letters(text, found)
-    if len(found) > MAX_DEPTH:
+    if len(found) > MAX_DEPTH or text.count("(") > MAX_TYPED:
         _check_depth(found)
 
 
@@ -235,24 +256,28 @@ def _foreign(text: str) -> Iterator[str]:
 
 def _check_depth(found: Sequence[Token]) -> None:
     counts = Counter(t.token_type for t in found if t.token_type not in _FREE)
-    repeated = any(n > MAX_REPEATS for n in counts.values())
+    repeated = any(n > MAX_REPEATS or (n > MAX_RARE and k in _RARE) for k, n in counts.items())
     if repeated or len(found) > MAX_TOKENS or _depth(found) > MAX_DEPTH:
         raise too_deep()
 
 
 def _depth(found: Sequence[Token]) -> int:
-    depth = deepest = run = 0
+    """Returns how deep the tokens nest; over `MAX_DEPTH` also for what only multiplies work."""
+    deepest = run = deeper = typed = 0
+    opened: list[bool] = []
+    kind = TokenType.SPACE
     for token in found:
-        kind = token.token_type
-        if kind in _PREFIX:
-            run += 1
-        else:
-            run = 0
-            if kind in _OPEN:
-                depth += 1
-            elif kind in _CLOSE:
-                depth -= 1
-        deepest = max(deepest, depth + run)
+        before, kind = kind, token.token_type
+        run = run + 1 if kind in _PREFIX else 0
+        deeper += (before, kind) in _DEEPER
+        if kind in _OPEN:
+            opened.append(before in _TYPED)
+            typed += opened[-1]
+        elif kind in _CLOSE and opened:
+            typed -= opened.pop()
+        deepest = max(deepest, len(opened) + deeper + run)
+        if typed > MAX_TYPED:
+            return MAX_DEPTH + 1
     return deepest
 
 

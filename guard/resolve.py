@@ -47,6 +47,14 @@ def resolve(tree: exp.Expr, catalog: Catalog) -> Resolution:
     )
 
 
+_VALUES_NAMES = {"duckdb": "col{}", "mysql": "column_{}", "databricks": "col{}"}
+"""How an engine calls the columns of VALUES; `column1` in the others."""
+
+
+def _first(dialect: str) -> int:
+    return 0 if dialect in ("duckdb", "mysql") else 1
+
+
 class Resolver(Sources):
     """Walks queries; `guard.expressions` walks what stands inside them."""
 
@@ -250,7 +258,7 @@ class Resolver(Sources):
         return outputs
 
     def values(self, node: exp.Values, place: Place) -> Outputs:
-        """Returns the columns of a VALUES list, without names."""
+        """Returns the columns of a VALUES list, called as the engine calls them."""
         rows = []
         for row in node.expressions:
             cells = row.expressions if isinstance(row, exp.Tuple) else [row]
@@ -258,7 +266,7 @@ class Resolver(Sources):
         width = max((len(r) for r in rows), default=0)
         columns = tuple(
             Output(
-                name="",
+                name=_VALUES_NAMES.get(self.dialect, "column{}").format(i + _first(self.dialect)),
                 value=Value(bases=NOTHING.union(*(r[i].bases for r in rows if i < len(r)))),
             )
             for i in range(width)

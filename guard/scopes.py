@@ -137,16 +137,19 @@ class Scope:
             scope = scope.parent
 
     def relation(self, name: str) -> Relation | None:
-        """Returns the nearest relation of a folded name."""
+        """Returns the nearest relation of a folded name; several of one name are taken as one."""
         for scope in self.chain():
-            for relation in scope.relations:
-                if relation.name == name:
-                    return relation
+            found = [r for r in scope.relations if r.name == name]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                return Relation(name=name, outputs=Scope(relations=found).everything())
         return None
 
     def columns(self, name: str) -> list[Value]:
-        """Returns the columns of that name of the relations of this scope alone."""
-        return [v for r in self.relations if not r.hidden for v in r.outputs.exactly(name)]
+        """Returns what the relations of this scope alone call `name`, one value for each."""
+        found = (r.outputs.exactly(name) for r in self.relations if not r.hidden)
+        return [union(values) for values in found if values]
 
     def vaguely(self, name: str, folded: str) -> list[Value]:
         """Returns what else a bare name may mean here.

@@ -41,7 +41,7 @@ class Sources(ABC):
 
     @abstractmethod
     def values(self, node: exp.Values, place: Place) -> Outputs:
-        """Returns the columns of a VALUES list, without names."""
+        """Returns the columns of a VALUES list."""
 
     @abstractmethod
     def tail(self, node: exp.Expr, scope: Scope, outputs: Outputs) -> None:

@@ -74,11 +74,16 @@ def _tree(found: list[Token], text: str, dialect: str) -> tuple[exp.Expression, 
 
 
 def _parse(found: Sequence[Token], text: str, dialect: str) -> exp.Expression:
+    # Honest text needs little more than one node for a token. The parser tries some syntax again
+    # and again (each join without ON doubles the work), and tries make nodes: this bounds the time.
+    parser = lexical.instance(dialect).parser(max_nodes=200 + 8 * len(found))
     try:
-        trees = lexical.instance(dialect).parser().parse(list(found), text)
+        trees = parser.parse(list(found), text)
     except RecursionError as error:
         raise lexical.too_deep() from error
     except ParseError as error:
+        if _out_of_nodes(error):
+            raise lexical.too_deep() from error
         raise refuse(
             "statement.syntax",
             "The statement could not be parsed. Check its syntax.",
@@ -142,6 +147,10 @@ def _unmodelled() -> Refused:
         "statement.unmodelled",
         "The guard does not know this kind of statement, so it is refused.",
     )
+
+
+def _out_of_nodes(error: ParseError) -> bool:
+    return any("number of AST nodes" in (e.get("description") or "") for e in error.errors)
 
 
 def _place(error: ParseError) -> str | None:
