@@ -93,7 +93,7 @@ def _shown(
     if before is not None and before.op in _NEGATIONS and tag.metrics:
         return any(t.casefold() in text.names for t in _tables_of(tag, vocabulary))
     if tag.op == "by" and not tag.entries:
-        return _names_a_row(after) or text.has("GROUP BY", "PARTITION BY", "ORDER BY")
+        return _names_a_row(after) or text.has("GROUP BY", "PARTITION BY", "LIMIT ", " DESC")
     if tag.op == "count" and following is not None and following.op in {"grain", "unit"}:
         return True
     if tag.op == "distinct" and following is not None and following.tables:
@@ -136,7 +136,10 @@ def _visible(tag: Tag, before: Tag | None, text: _Text, vocabulary: Vocabulary) 
         return any(wanted in fold(literal) for literal in text.literals)
     if tag.name is not None:
         return set(tag.name) <= text.literals
-    if any(_entry_visible(e, text, vocabulary) for e in tag.entries):
+    entries = tag.entries
+    if tag.flags and not text.has("GROUP BY"):
+        entries = tag.flags
+    if any(_entry_visible(e, text, vocabulary) for e in entries):
         return True
     if tag.op is not None:
         return _operator_visible(tag, before, text)
@@ -146,10 +149,12 @@ def _visible(tag: Tag, before: Tag | None, text: _Text, vocabulary: Vocabulary) 
 
 
 def _period_visible(period: Period, text: _Text) -> bool:
+    """Growth compares whole units, so there a period may begin earlier."""
+    grains = _GRAINS if text.has("growth_percent") else ()
     return all(
         day is None
         or day.isoformat() in text.literals
-        or any(floor(day, g).isoformat() in text.literals for g in _GRAINS)
+        or any(floor(day, g).isoformat() in text.literals for g in grains)
         for day in (period.start, period.end)
     )
 
@@ -171,8 +176,11 @@ def _entry_visible(entry: Entry, text: _Text, vocabulary: Vocabulary) -> bool:
             return table.casefold() in text.names or _key_visible(table, text, vocabulary)
         case RowsVerb(table):
             return table.casefold() in text.names
-        case ColumnEntry(field) | DateVerb(field) | FlagEntry(field):
+        case ColumnEntry(field) | DateVerb(field):
             return _column_visible(field, text)
+        case FlagEntry(field):
+            test = rf"\b{re.escape(field.column)}[`\"]? = (?:0|1|TRUE|FALSE)"
+            return re.search(test, text.sql) is not None
         case ValueEntry(field, value):
             return value in text.literals and _column_visible(field, text)
         case RoleVerb(hop):
@@ -214,6 +222,8 @@ def _operator_visible(tag: Tag, before: Tag | None, text: _Text) -> bool:
         return text.has(f" {tag.argument} ")
     if tag.op == "comparative":
         return text.has(f" {tag.argument.partition(':')[2]} ")
+    if tag.op == "top" and tag.argument != "rank":
+        return text.has(*_END) and _direction_visible(tag, text)
     check = _CHECKS.get(tag.op) if tag.op else None
     if check is None:
         return True
@@ -263,7 +273,8 @@ _CHECKS: dict[Op, Callable[[_Text], bool]] = {
     "sum": _any("SUM(", "COUNT("),
     "superlative": _any(*_END, "MAX(", "MIN("),
     "times": _any("COUNT("),
-    "top": _any(*_END),
+    "top": _any(*_END, " DESC"),
+    "trend": _any("GROUP BY"),
     "without": _any(*_NOT),
 }
 

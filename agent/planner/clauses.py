@@ -25,7 +25,6 @@ from agent.planner.reading import (
     FlagTest,
     KeyTest,
     NameTest,
-    NullTest,
     NumberTest,
     PeriodTest,
     Test,
@@ -69,7 +68,7 @@ def _tables_of(test: Test, vocabulary: Vocabulary) -> list[str]:
             names = [e.field.table for e in test.entries]
         case KeyTest():
             names = [test.table.table]
-        case NumberTest() | NullTest() | TextTest():
+        case NumberTest() | TextTest():
             names = [e.field.table for e in test.item.columns if not e.weak] if test.item else []
         case _:
             names = []
@@ -144,13 +143,19 @@ def _along_role(child: Clause, scope: Scope, anchor: Path, out: Resolved) -> Non
 
 def _prefixed(child: Clause, scope: Scope, path: Path, table: str, out: Resolved) -> None:
     """Resolves a clause at the end of a path."""
-    inner = Resolved()
-    resolve_clause(child, Scope(scope.vocabulary, table), (), inner)
+    inner, level = Scope(scope.vocabulary, table), Resolved()
+    inner.strict = scope.strict
+    add_periods([t for t in child.tests if isinstance(t, PeriodTest)], inner, level)
+    for test in child.tests:
+        if not isinstance(test, PeriodTest):
+            _inner_or_outer(test, scope, inner, level, out)
+    for grandchild in child.children:
+        _child(grandchild, inner, (), level)
     out.add(Linked(path=path), part=False)
-    for condition in (*inner.conditions, *inner.part):
+    for condition in (*level.conditions, *level.part):
         out.add(moved(condition, path), part=False)
-    out.cost += inner.cost + len(path)
-    out.assumptions += inner.assumptions
+    out.cost += level.cost + len(path)
+    out.assumptions += level.assumptions
 
 
 def _inverse(child: Clause, scope: Scope, anchor: Path, entry: TableEntry, out: Resolved) -> None:
@@ -281,6 +286,7 @@ def _test(test: Test, scope: Scope, out: Resolved, *, deep: bool) -> None:
     try:
         condition, cost = direct(test, scope)
     except Unresolved as error:
+        deep &= not scope.strict
         deep &= not (isinstance(test, TextTest) and test.near)
         far = _far(test, scope) if deep and not error.reason else None
         if far is None:

@@ -13,8 +13,9 @@ from agent.planner.frame import (
 )
 from agent.planner.reading import Item
 from agent.planner.refs import Scope, Unresolved, entry_of
-from agent.planner.schema import kind_of
+from agent.planner.schema import kind_of, spoken
 from agent.planner.shape import Shape
+from agent.planner.timegrammar import Grain
 from agent.planner.vocabulary import Vocabulary
 
 """Columns a list shows when the semantic layer does not say which."""
@@ -29,14 +30,14 @@ def only_known(ref: Ref, scope: Scope, resolved: Resolved) -> None:
 def group_of(item: Item, scope: Scope, shape: Shape) -> tuple[Group, float]:
     """Returns the group an item stands for, and what it costs."""
     if item.grain is not None and not item.columns:
-        return TimeGroup(ref=date_of(shape, scope), grain=item.grain), 0
+        return _by_unit(date_of(shape, scope), item.grain, scope), 0
     if item.tables and not item.columns:
         return _row_group(item, scope)
     vocabulary = scope.vocabulary
     if item.grain is not None:
         wanted = [c for c in item.columns if kind_of(vocabulary.column(c.field)) == "date"]
         if not wanted or any(c.weak for c in wanted):
-            return TimeGroup(ref=date_of(shape, scope), grain=item.grain), 0
+            return _by_unit(date_of(shape, scope), item.grain, scope), 0
     errors: Unresolved | None = None
     try:
         found = scope.column(item, "filter")
@@ -51,6 +52,12 @@ def group_of(item: Item, scope: Scope, shape: Shape) -> tuple[Group, float]:
     if kind_of(vocabulary.column(found.ref.field)) == "date":
         return TimeGroup(ref=found.ref, grain="day"), found.cost
     return _by_column(found.ref, vocabulary), found.cost
+
+
+def _by_unit(ref: Ref, grain: Grain, scope: Scope) -> TimeGroup:
+    if grain == "hour" and scope.vocabulary.column(ref.field).type.casefold() == "date":
+        raise Unresolved("hour", f"{spoken(ref.field.column)} holds days without a time.")
+    return TimeGroup(ref=ref, grain=grain)
 
 
 def _by_column(ref: Ref, vocabulary: Vocabulary) -> Group:

@@ -108,13 +108,14 @@ def _number(number: Number, *, alone: bool) -> str:
     if not alone:
         notes += [t for c in number.where if (t := say(c))]
     if number.when:
-        notes.append("percentage where " + " and ".join(say(c) for c in number.when))
+        word = "percentage" if number.aggregate == "share" else "rows"
+        notes.append(f"{word} where " + " and ".join(say(c) for c in number.when))
     if number.definition is not None and number.definition.of:
         notes.insert(0, f"{_AGGREGATES[number.aggregate]} of {number.definition.of}")
     return number.name + (f" ({'; '.join(notes)})" if notes else "")
 
 
-_AGGREGATES = {"sum": "sum", "avg": "average", "share": "share", "count": "count"}
+_AGGREGATES = {"sum": "sum", "avg": "average", "distinct": "number of different values"}
 
 
 def _group(group: Group) -> str:

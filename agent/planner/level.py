@@ -209,7 +209,7 @@ class Level:
             return self._rate(number, when)
         value = self._value_of(number)
         value = f"CASE WHEN {when} THEN {value} END" if when else value
-        if number.kind == "distinct":
+        if number.kind == "distinct" or number.aggregate == "distinct":
             return f"COUNT(DISTINCT {value})"
         function = (number.aggregate if number.kind == "metric" else number.kind).upper()
         return f"{function}({value})"

@@ -208,12 +208,12 @@ class Lexicon:
         meaning = semantics.columns.get(f"{table.name}.{column.name}")
         stems = name_stems(column.name)
         self._add(stems, ColumnEntry(field))
-        if len(stems) > 1 and stems[-1:] not in self._tables:
+        kind = kind_of(column)
+        if len(stems) > 1 and stems[-1:] not in self._tables and kind != "boolean":
             self._add(stems[-1:], ColumnEntry(field, weak=True))
         for word, others in _COMMON.items():
             if stems[-1] == word:
                 self._say(others, ColumnEntry(field))
-        kind = kind_of(column)
         if kind == "boolean":
             self._add_flag(field, column, () if meaning is None else (*meaning.yes, *meaning.no))
         if kind == "date":

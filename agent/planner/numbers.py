@@ -117,7 +117,8 @@ def _column(measure: Measure, scope: Scope) -> tuple[Number, float]:
     factor = unit_factor(column, measure.unit)
     if factor is None or aggregate not in {"sum", "avg", "min", "max"}:
         raise Unresolved(item.text)
-    name = f"{_WORDS[aggregate]} {_spoken_column(vocabulary, column)}".strip()
+    words = _DATE_WORDS if is_date(vocabulary, column) else _WORDS
+    name = f"{words[aggregate]} {_spoken_column(vocabulary, column)}".strip()
     if measure.unit is not None:
         name += f" in {measure.unit}s"
     elif column.until is not None:
@@ -127,6 +128,7 @@ def _column(measure: Measure, scope: Scope) -> tuple[Number, float]:
 
 
 _WORDS = {"sum": "total", "avg": "average", "min": "lowest", "max": "highest"}
+_DATE_WORDS = _WORDS | {"min": "earliest", "max": "latest"}
 _KINDS: dict[str, NumberKind] = {"sum": "sum", "avg": "avg", "min": "min", "max": "max"}
 
 
@@ -211,7 +213,7 @@ def _defined(name: str, metric: Metric, definition: Definition, scope: Scope) ->
         kind="metric",
         name=name,
         definition=definition,
-        aggregate=metric.aggregate,
+        aggregate=metric.aggregate_of(definition),
         paths=tuple((t, _one(scope, t)) for t in sorted(tables)),
         where=tuple(_tested(t, scope) for t in definition.where),
         when=tuple(_tested(t, scope) for t in definition.when),

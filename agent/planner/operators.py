@@ -28,6 +28,7 @@ Op = Literal[
     "howlong",
     "howmuch",
     "latest",
+    "lead",
     "like",
     "max",
     "min",
@@ -56,6 +57,7 @@ Op = Literal[
     "times",
     "to",
     "top",
+    "trend",
     "unit",
     "vs",
     "when",
@@ -87,6 +89,7 @@ _say("extreme", "highest|greatest|largest|biggest", "desc")
 _say("extreme", "lowest|smallest", "asc")
 _say("top", "top|best|leading", "desc")
 _say("top", "bottom|worst", "asc")
+_say("top", "rank|ranking of|ranking", "rank")
 _say("latest", "latest|most recent|newest|last|most recently", "desc")
 _say("earliest", "earliest|first|oldest", "asc")
 _say("popular", "popular|common|frequent|frequently used|used|commonly used|often used")
@@ -129,7 +132,7 @@ _say("distinct", "distinct|different|unique|distinctive")
 _say(
     "share", "share of|percentage of|percent of|proportion of|fraction of|share|percentage|percent"
 )
-_say("share", "proportion|% of|pct of|shares of|percentages of|%")
+_say("share", "how many percent of|what percent of|% of|pct of|shares of|percentages of|%")
 _say("distribution", "distribution of|distribution|mix of")
 _say(
     "running", "running total of|running total|cumulative|cumulated|running sum of|running count of"
@@ -155,7 +158,7 @@ _say("sort", "sorted by|ordered by|order by|sort by|ranked by|rank by|in order o
 _say("asc", "ascending|asc|lowest first|smallest first|oldest first|from lowest to highest")
 _say("desc", "descending|desc|highest first|largest first|newest first|from highest to lowest")
 _say("times", "times|time")
-_say("when", "when|on what date|what date|on which date|which date|what day|the date of|date of")
+_say("when", "when|on what date|what date|on which date|which date|the date of|date of")
 _say("take", "take|takes|took|taken|taking|does it take|did it take|do they take|it takes")
 _say("their", "their|its|his|her")
 _say("only", "only")
@@ -196,32 +199,28 @@ _say(
     "living|live|lives|located|based|reside|coming|came|come|comes|made by|made with|made in",
 )
 _say("prep", "made via|made through|made from|related to|concerning|out of|worth|by means of")
-_say("unit", "minute|minutes|min|mins", "minute")
+_say("unit", "minute|minutes|mins", "minute")
 _say("unit", "second|seconds|sec|secs", "second")
 _say("unit", "millisecond|milliseconds|ms", "millisecond")
-_say("noise", "euro|euros|dollar|dollars|usd|eur|pounds|gbp")
-_say("noise", "the|a|an|our|we|us|me|my|i|you|please|do|does|did|there|all|show|list|give|display")
-_say("noise", "tell|find|fetch|return|see|want|know|need|would|could|can|report|print|output|any")
+_say("noise", "euro|euros|dollar|dollars|usd|eur|pounds|gbp|yet|issued|break down|breakdown")
+_say("noise", "breakdown of|split of|split|we sell|do we sell|anything|something|ones|there|all")
+_say("noise", "the|a|an|our|we|us|me|my|i|you|please|do|does|did|would|could|can|any|how|am|s")
+_say(
+    "noise", "currently|current|still|now|ever|also|so far|then|each of|in total|in all|altogether"
+)
+_say("noise", "recorded|exist|exists|existing|on record|carry|offer|details of|details|details for")
+_say("noise", "overview of|with us|of ours|one of|have we|do we have|did we have|we have|there are")
+_say("noise", "were there|are there|is there|that we have|that there are|value of|values of")
 _say(
     "noise",
-    "currently|current|still|now|ever|also|so far|then|each of|look up|looking|how|let|lets",
+    "altogether|in terms of|has been|have been|had been|look like|thanks|thank|kindly|quickly",
 )
+_say("lead", "show|list|give|display|tell|find|fetch|return|see|want|know|need|report|print|output")
 _say(
-    "noise",
-    "get me|provide|would like|i'd like|like to know|like to see|in total|in all|altogether",
+    "lead",
+    "let|lets|get me|provide|would like|i'd like|like to know|like to see|look up|to see",
 )
-_say("noise", "recorded|exist|exists|existing|on record|carry|offer|details of|details|detail|info")
-_say(
-    "noise", "information|overview of|overview|trend|trends|trend of|development|develop|developed"
-)
-_say("noise", "evolve|evolved|evolution of|change over time|over time|hello|hi|hey|thanks|thank")
-_say(
-    "noise",
-    "kindly|quickly|am|s|were there|are there|is there|with us|have we|do we have|did we have",
-)
-_say("noise", "we have|there are|that we have|that there are|value of|values of|in terms of|one of")
-_say("noise", "yet|issued|break down|breakdown|breakdown of|split of|split")
-_say("noise", "we sell|do we sell|does we sell|anything|something|ones")
-_say(
-    "noise", "to see|want to see|of ours|look like|has been|have been|had been|to know|details for"
-)
+_say("lead", "looking|want to see|to know|hello|hi|hey|information|info")
+_say("lead", "detail|overview")
+_say("trend", "trend|trends|trend of|trend in|over time|change over time|evolution of|evolution")
+_say("trend", "development of|development|develop|developed|evolve|evolved")

@@ -27,6 +27,9 @@ def split(tags: tuple[Tag, ...]) -> tuple[tuple[Tag, ...], tuple[Tag, ...]] | No
     periods = tuple(t for t in second if t.period is not None)
     if not any(t.period is not None for t in first):
         first = (*first, *periods)
+    head = next((t for t in second if t.tables), None)
+    if head is not None and not any(t.tables or t.metrics for t in first):
+        first = (*first, head)
     return _counted(first), _counted(second)
 
 

@@ -218,6 +218,9 @@ class Reading:
     distribution: bool = False
     pivoted: bool = False
     running: bool = False
+    trend: bool = False
+    who: bool = False
+    growth_at: tuple[int, int] = (0, 0)
     growth: bool = False
     growth_grain: Grain | None = None
     average: bool = False

@@ -73,6 +73,8 @@ class Scope:
         self.near = near
         """A table whose own columns come first, such as the one asked for."""
         self.mentioned: frozenset[str] = frozenset()
+        self.strict = False
+        """True for sums, which conditions on other rows would make sums of something else."""
         self.titles = True
         """False when rows are asked for, which are seldom picked by their own title."""
 

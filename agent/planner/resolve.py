@@ -12,6 +12,7 @@ from agent.planner.frame import (
     Group,
     InPeriod,
     IsValue,
+    Number,
     Order,
     TimeGroup,
 )
@@ -82,6 +83,7 @@ def _bases(shape: Shape, vocabulary: Vocabulary) -> list[str]:
 def _over(base: str, shape: Shape, vocabulary: Vocabulary) -> tuple[float, Frame]:
     scope = Scope(vocabulary, base, near=_near(base, shape, vocabulary))
     scope.mentioned = _mentioned(shape)
+    scope.strict = any(m.aggregate not in {"count", "distinct"} for m in shape.measures)
     scope.titles = bool(shape.shown) and shape.rows is None
     if shape.measures:
         return _numbers(shape, scope)
@@ -129,6 +131,7 @@ def _numbers(shape: Shape, scope: Scope) -> tuple[float, Frame]:
         number, price = number_of(measure, scope)
         having.append((number, bound))
         cost += price
+    numbers = [_as_asked(n, resolved) for n in numbers]
     frame = Frame(
         base=scope.base,
         numbers=tuple(numbers),
@@ -145,23 +148,34 @@ def _numbers(shape: Shape, scope: Scope) -> tuple[float, Frame]:
     return cost, frame
 
 
+def _as_asked(number: Number, resolved: Resolved) -> Number:
+    """A filter the question names replaces the metric's own filter of that column."""
+    named = {c.ref.field for c in (*resolved.conditions, *resolved.part) if isinstance(c, IsValue)}
+    kept = tuple(c for c in number.where if not (isinstance(c, IsValue) and c.ref.field in named))
+    if kept == number.where:
+        return number
+    said = f"the usual condition of {number.name} gives way to the status or value you named"
+    resolved.assumptions.append(said)
+    return replace(number, where=kept, note="")
+
+
 def _grown(frame: Frame, shape: Shape, scope: Scope) -> Frame:
     if shape.transform != "growth":
         return frame
-    grain = shape.grain or _grain_of(frame)
+    grain = shape.grain or _grain_of(frame, shape)
     group = TimeGroup(ref=date_of(shape, scope), grain=grain)
     return replace(frame, groups=(group,))
 
 
-def _grain_of(frame: Frame) -> Grain:
+def _grain_of(frame: Frame, shape: Shape) -> Grain:
     """The unit of the one period named; growth "in 2025" is that year against the one before."""
     periods = [p for c in frame.conditions if isinstance(c, InPeriod) for p in c.periods]
     grains = {p.grain for p in periods}
     found = grains.pop() if len(grains) == 1 else None
     if found is not None and len(periods) == 1:
         return found
-    choices = tuple(Choice(w, f"{w} growth") for w in ("monthly", "quarterly", "yearly"))
-    raise Tied("growth", -1, -1, choices)
+    choices = tuple(Choice(w, f"{w} ") for w in ("monthly", "quarterly", "yearly"))
+    raise Tied("growth", shape.growth_at[0], shape.growth_at[0], choices)
 
 
 def _compared(frame: Frame, shape: Shape) -> Frame:
@@ -210,6 +224,8 @@ def _ranked(frame: Frame, shape: Shape) -> Frame:
 
 def _check(frame: Frame, shape: Shape) -> None:
     """Refuses what would not mean what was asked."""
+    if len(set(frame.groups)) < len(frame.groups):
+        raise Unresolved("", "Two of the groups are the same.")
     time = [g for g in frame.groups if isinstance(g, TimeGroup)]
     if shape.transform == "running" and (len(time) != 1 or not frame.numbers[0].additive):
         raise Unresolved("running total")

@@ -169,6 +169,9 @@ def column_test(reader: Reader) -> bool:
     found = item_at(reader)
     if found is None or not found[0].columns or found[0].metrics:
         return False
+    following = reader.tag(1)
+    if reader.op() == "sum" and following is not None and (following.metrics or following.columns):
+        return False
     item, length = found
     mode = reader.mode
     at = reader.past("be", "prep", ahead=length)
@@ -230,7 +233,7 @@ def _missing(reader: Reader, item: Item, at: int, length: int, *, negated: bool)
         reader.mode_once()
         reader.add(NullTest(item=item, present=negated))
         return True
-    if reader.mode in {"without", "no", "never"}:
+    if reader.mode in {"without", "no", "never"} and not _related(reader, item):
         reader.take(length)
         reader.mode_once()
         reader.add(NullTest(item=item))
@@ -242,6 +245,13 @@ def _missing(reader: Reader, item: Item, at: int, length: int, *, negated: bool)
         reader.add(NullTest(item=item, present=True))
         return True
     return False
+
+
+def _related(reader: Reader, item: Item) -> bool:
+    """True when the word names a table too, whose rows belong to those asked for."""
+    known = reader.known_tables()
+    bases = reader.vocabulary.graph.bases
+    return any(bases([t.table, k]) for t in item.tables for k in known)
 
 
 def missing(reader: Reader) -> bool:

@@ -102,9 +102,13 @@ def _as_target(reader: Reader, item: Item, head: int) -> bool:
     if reader.mode in _NEGATIVE:
         return False
     reading = reader.reading
+    if reader.how_much and not reading.measures:
+        _open_table(reader, item)
+        return _with_adjectives(reader, head)
     if head == 0 and _named_row(reader, item):
         return True
-    if reading.share or reading.growth or reading.running or reading.compare:
+    counted = (reading.share, reading.growth, reading.running, reading.compare, reading.trend)
+    if any(counted):
         reading.measures.append(Measure(aggregate="count", item=item))
     else:
         reading.target = item
@@ -192,18 +196,30 @@ def _moment(reader: Reader, tag: Tag) -> bool:
         return True
     if tag.values and mode != "never" and (mode == "not" or not dated):
         return False
+    if not _is_about(reader, fields):
+        return not tag.of(RowsVerb) and _rows_of_moment(reader, tag, fields)
     if mode in {"never", "not"} and not dated and not tag.of(RowsVerb):
         reader.take()
         reader.mode_once()
         reader.add(NullTest(item=_column_item(tag, fields)))
         return True
-    if tag.of(RowsVerb) and not _is_about(reader, fields):
-        return False
     if mode in _NEGATIVE:
         return False
     reader.take()
     reader.clause.dates = fields
     reader.verb = tag
+    return True
+
+
+def _rows_of_moment(reader: Reader, tag: Tag, fields: tuple[Field, ...]) -> bool:
+    """`customers who ordered`: a moment of other rows means that there is such a row."""
+    mode = reader.mode_once()
+    if not reader.known_tables():
+        return False
+    reader.take()
+    _to_subject(reader)
+    rows = tuple(dict.fromkeys(f.table for f in fields))
+    reader.open(Clause(rows=rows, negated=mode in _NEGATIVE, dates=fields, text=tag.text))
     return True
 
 
@@ -334,7 +350,7 @@ def _soft(reader: Reader, tag: Tag) -> bool:
     if tag.op == "vs":
         reader.reading.compare = True
     if tag.op == "who" and reader.reading.target is None and not reader.reading.measures:
-        reader.who = True
+        reader.who = reader.reading.who = True
     shared = reader.reading.share and reader.reading.measures
     if tag.op in {"be", "who", "have", "whose"} and shared:
         reader.reading.pivoted = True

@@ -71,9 +71,18 @@ def _may_measure(reader: Reader, rank: Rank, ahead: int) -> bool:
     if starts_measure(reader, ahead):
         return True
     found = item_at(reader, ahead)
-    if found is None or found[0].tables or found[0].grain:
+    if found is None or found[0].grain:
         return False
+    if found[0].tables:
+        return _counts(reader, found[0])
     return any(reader.vocabulary.is_measure(c.field) for c in found[0].columns)
+
+
+def _counts(reader: Reader, item: Item) -> bool:
+    """`top 5 customers by tickets` counts rows that belong to them; `tracks by genre` does not."""
+    targets = reader.tables_of(reader.reading.target)
+    graph = reader.vocabulary.graph
+    return any(graph.distance(t.table, o) for t in item.tables for o in targets)
 
 
 def _rank_by(reader: Reader, rank: Rank) -> bool:
@@ -85,6 +94,10 @@ def _rank_by(reader: Reader, rank: Rank) -> bool:
     if found is None:
         raise Unread(tag.text)
     reader.take(found[1])
+    if found[0].tables and not found[0].columns:
+        counted = Measure(aggregate="count", item=found[0])
+        reader.reading.rank = replace(rank, measure=counted)
+        return True
     reader.reading.rank = replace(rank, item=found[0], measure=None)
     return True
 
@@ -118,6 +131,8 @@ def _another(reader: Reader, joint: int) -> bool:
     if found is None or (found[0].metrics and not found[0].columns):
         return False
     after = reader.tag(joint + found[1])
+    if found[0].tables and found[0].plural and after is not None and after.op == "by":
+        raise Unread(found[0].text)
     return after is None or after.op not in {"cmp", "between", "like", "null"}
 
 

@@ -315,8 +315,12 @@ def transform(reader: Reader) -> bool:
         reading.running = True
     elif tag.op == "compare":
         reading.compare = True
+    elif tag.op == "trend":
+        reading.trend = True
     elif tag.op == "growth":
         reading.growth = True
+        if not tag.argument:
+            reading.growth_at = (tag.start, tag.end)
         named = _GRAINS.get(tag.argument)
         if named is not None and reading.growth_grain not in {None, named}:
             return False

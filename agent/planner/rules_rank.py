@@ -95,6 +95,9 @@ def _ranked(reader: Reader, word: Tag, count: int | None) -> Rank | None:
         return _by_date(reader, base)
     if word.op == "selling":
         return replace(base, selling=True, measure=_units(reader, word))
+    if word.op == "top" and word.argument == "rank":
+        reader.reading.sort = True
+        return replace(base, text="sorted")
     if word.op == "top":
         return _top(reader, base)
     return _most(reader, base, word)
@@ -175,7 +178,7 @@ def _most(reader: Reader, base: Rank, word: Tag) -> Rank | None:
         return _by_adjective(base, following, reverse=not base.descending)
     if following.op == "popular":
         reader.take()
-        return replace(base, by_popularity=True)
+        return replace(base, by_popularity=True, text=f"{word.text} {following.text}")
     if starts_measure(reader):
         return replace(base, measure=read_measure(reader))
     found = item_at(reader)

@@ -17,7 +17,7 @@ from guard import Catalog
 
 ColumnName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 """`table.column`."""
-Aggregate = Literal["sum", "avg", "share", "count"]
+Aggregate = Literal["sum", "avg", "share", "count", "distinct"]
 
 _REFERENCE = re.compile(r"([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 _ARITHMETIC = re.compile(r"^[\w.+\-*/() ]+$")
@@ -54,6 +54,8 @@ class Definition(_Part):
 
     table: str
     of: str = ""
+    aggregate: Aggregate | None = None
+    """Where it differs from the metric's: rows counted here, a column of counts added up there."""
     where: tuple[Test, ...] = ()
     when: tuple[Test, ...] = ()
 
@@ -88,11 +90,16 @@ class Metric(_Part):
     @model_validator(mode="after")
     def _whole(self) -> Metric:
         for definition in self.by:
-            if self.aggregate in {"sum", "avg"} and not definition.of:
+            aggregate = self.aggregate_of(definition)
+            if aggregate in {"sum", "avg", "distinct"} and not definition.of:
                 raise ValueError(f"the definition at {definition.table} needs `of`")
-            if self.aggregate == "share" and not definition.when:
+            if aggregate == "share" and not definition.when:
                 raise ValueError(f"the definition at {definition.table} needs `when`")
         return self
+
+    def aggregate_of(self, definition: Definition) -> Aggregate:
+        """Returns how one of the definitions is aggregated."""
+        return definition.aggregate or self.aggregate
 
 
 class TableMeaning(_Part):

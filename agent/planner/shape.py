@@ -37,6 +37,7 @@ class Shape:
     near: str | None = None
     transform: Transform = ""
     grain: Grain | None = None
+    growth_at: tuple[int, int] = (0, 0)
     inner: int = 0
     distinct: bool = False
     compare: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.planner.lexicon import ColumnEntry, MetricEntry, TableEntry
-from agent.planner.numbers import bases_of, heads_of, plural
+from agent.planner.numbers import bases_of, default_aggregate, heads_of, plural
 from agent.planner.reading import (
     Clause,
     Item,
@@ -18,9 +18,9 @@ from agent.planner.reading import (
     ValueTest,
 )
 from agent.planner.refs import Choice, Tied, Unresolved, entry_of
-from agent.planner.schema import Field, spoken
+from agent.planner.schema import Field, name_stems, spoken
 from agent.planner.shape import DEFAULT_COUNT, Shape
-from agent.planner.transforms import nested, transform
+from agent.planner.transforms import calendar, nested, transform
 from agent.planner.vocabulary import Vocabulary
 from agent.planner.words import stems_of
 
@@ -39,14 +39,42 @@ def shape_of(reading: Reading, vocabulary: Vocabulary) -> Shape:
     shape.compare = reading.compare
     if reading.when:
         _when(reading, shape, vocabulary)
+    if reading.who and reading.target is None and shape.rank and not reading.compare:
+        reading.target = _who(shape, vocabulary)
     if reading.average:
         shape.measures = [_averaged(m) for m in shape.measures]
     _asked_column(reading, shape)
     _bounds(reading, shape)
     _target(reading, shape, vocabulary)
+    if reading.trend and not any(g.grain for g in shape.groups) and shape.measures:
+        shape.groups = [*shape.groups, calendar("month")]
+        shape.assumptions.append("the trend is by month")
     nested(shape)
     transform(reading, shape)
     return shape
+
+
+def _who(shape: Shape, vocabulary: Vocabulary) -> Item | None:
+    """The people nearest to the number that "who" is ranked by, if one kind of them is nearest."""
+    measure = shape.rank.measure if shape.rank else None
+    if measure is None:
+        return None
+    people = [t.name for t in vocabulary.catalog.tables if len(vocabulary.label(t.name)) == 2]
+    distances = [
+        (d, p)
+        for b in bases_of(measure, vocabulary)
+        for p in people
+        if (d := vocabulary.graph.distance(b, p)) is not None
+    ]
+    if not distances:
+        return None
+    lowest = min(d for d, _ in distances)
+    nearest = {p for d, p in distances if d == lowest}
+    if len(nearest) != 1:
+        return None
+    table = nearest.pop()
+    shape.assumptions.append(f"“who” is a {' '.join(name_stems(table))}")
+    return Item(text="who", start=0, end=0, tables=(TableEntry(table),))
 
 
 def _when(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> None:
@@ -148,6 +176,11 @@ def _without_target(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> N
         return
     if shape.rank is not None and shape.rank.measure is not None:
         return
+    if _is_total(reading, shape, vocabulary):
+        item = replace(shape.shown.pop(), tables=())
+        shape.measures = [Measure(aggregate="sum", item=item)]
+        shape.assumptions.append(f"“{item.text}” is the total")
+        return
     if shape.shown:
         shape.distinct |= _categories(shape, vocabulary) and not _one_row(reading.root, vocabulary)
         return
@@ -159,6 +192,16 @@ def _without_target(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> N
         shape.rows = TableEntry(named[0].tables[0]) if named else None
     if shape.rows is None:
         raise Unresolved("", "I do not see what is asked for.")
+
+
+def _is_total(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> bool:
+    """“Refunded amount in June”: without a row or rows named, an amount is added up."""
+    if len(shape.shown) != 1 or shape.rank is not None or _one_row(reading.root, vocabulary):
+        return False
+    fields = [c.field for c in shape.shown[0].columns]
+    return bool(fields) and all(
+        vocabulary.is_measure(f) and default_aggregate(vocabulary, f) == "sum" for f in fields
+    )
 
 
 def _categories(shape: Shape, vocabulary: Vocabulary) -> bool:
@@ -204,9 +247,23 @@ def _plain_table(shape: Shape, target: Item, entry: TableEntry, vocabulary: Voca
         shape.near = entry.table
         shape.groups = [*shape.groups, replace(target, columns=(), metrics=())]
     elif shape.groups:
+        _count_or_sort(shape, target, vocabulary)
         shape.measures = [Measure(aggregate="count", item=target)]
     else:
         shape.rows = entry
+
+
+def _count_or_sort(shape: Shape, target: Item, vocabulary: Vocabulary) -> None:
+    """“Products by price” may count them for each price, or put them in order."""
+    group = shape.groups[0]
+    numbers = [vocabulary.is_measure(c.field) for c in group.columns]
+    if len(shape.groups) > 1 or not numbers or not all(numbers):
+        return
+    choices = (
+        Choice(f"sorted by {group.text}", f"{target.text} sorted by {group.text}"),
+        Choice(f"counted by {group.text}", f"number of {target.text} by {group.text}"),
+    )
+    raise Tied(f"by {group.text}", target.start, group.end, choices)
 
 
 def _base_of_all(shape: Shape, entry: TableEntry, vocabulary: Vocabulary) -> bool:
@@ -303,7 +360,7 @@ def _column_rank(shape: Shape, rank: Rank, item: Item, vocabulary: Vocabulary) -
         if len(tables) == 1:
             table = tables.pop()
             name = plural(spoken(table))
-            shape.assumptions.append(f"“{rank.text} popular” is by number of {name}")
+            shape.assumptions.append(f"“{rank.text}” is by number of {name}")
             counted = Item(text=name, start=0, end=0, tables=(TableEntry(table),))
             return replace(rank, measure=Measure(aggregate="count", item=counted))
     raise _ask_by(item, rank, vocabulary)

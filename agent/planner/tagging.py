@@ -151,11 +151,18 @@ def _next(
     if period is not None and period[1] >= length:
         return _tag(words[at : at + period[1]], period=period[0]), period[1]
     op, argument, op_length = _operator(words, at)
+    if op == "lead":
+        op, op_length = ("noise", op_length) if _at_start(before) else (None, 0)
     if max(length, op_length) > 0:
         return _longer(words, at, (entries, length), (op, argument, op_length))
     if word.number is not None:
         return _tag(words[at : at + 1], number=word.number), 1
     return _name(words, at, vocabulary)
+
+
+def _at_start(before: Sequence[Tag]) -> bool:
+    """True while nothing but polite words has been said."""
+    return all(t.op in {"noise", "which", "be", "and"} and not t.entries for t in before)
 
 
 def _longer(

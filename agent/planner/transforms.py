@@ -27,7 +27,7 @@ def nested(shape: Shape) -> None:
     inner = [g for g in shape.groups if g.per]
     outer = [g for g in shape.groups if not g.per]
     if measure.grain is not None:
-        outer, inner = shape.groups, [_calendar(measure.grain)]
+        outer, inner = shape.groups, [calendar(measure.grain)]
     elif not inner and measure.aggregate == "count" and len(outer) == 1:
         outer, inner = [], outer
     if not inner:
@@ -38,7 +38,8 @@ def nested(shape: Shape) -> None:
     shape.transform = "average"
 
 
-def _calendar(grain: Grain) -> Item:
+def calendar(grain: Grain) -> Item:
+    """Returns the item of a calendar unit."""
     return Item(text=grain, start=0, end=0, grain=grain)
 
 
@@ -56,7 +57,7 @@ def transform(reading: Reading, shape: Shape) -> None:
     if reading.running:
         shape.transform = "running"
         if not any(g.grain for g in shape.groups):
-            shape.groups = [*shape.groups, _calendar("month")]
+            shape.groups = [*shape.groups, calendar("month")]
             shape.assumptions.append("the running total is by month")
     elif reading.growth:
         _growth(reading, shape)
@@ -66,6 +67,7 @@ def transform(reading: Reading, shape: Shape) -> None:
 
 def _growth(reading: Reading, shape: Shape) -> None:
     shape.transform = "growth"
+    shape.growth_at = reading.growth_at
     grains = [g.grain for g in shape.groups if g.grain]
     if len(shape.groups) > len(grains) or len(grains) > 1:
         raise Unresolved("growth", "Growth can be shown over time only, not by other groups too.")
