@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 from guard.engines.child import images
+from guard.engines.child.faults import Fault
 from guard.engines.child.reader import Role, Stop
 
 
@@ -60,6 +63,69 @@ class WriteRole(Role, Protocol):
     def find(self, image: Mapping[str, Any]) -> str:
         """Returns whether the rows of an image are as `before` it, `after` it or `neither`."""
         ...
+
+
+class Trial(Protocol):
+    """A copy of the source on which an order can be tried for good."""
+
+    def run(self, order: Order) -> Capture:
+        """Runs the order in a new transaction and leaves it open. Raises `Fault`."""
+        ...
+
+    def end(self, word: Literal["COMMIT", "ROLLBACK"]) -> None:
+        """Ends the open transaction."""
+        ...
+
+    def checksums(self, tables: Sequence[str]) -> list[str]:
+        """Returns one checksum a table."""
+        ...
+
+
+def tried(trial: Trial, order: Order) -> Capture:
+    """Returns what the order does: run twice, committed to the copy, taken back and compared."""
+    first = trial.run(order)
+    trial.end("ROLLBACK")
+    if _carries_now(first):
+        time.sleep(1.0 - time.time() % 1.0)
+    touched = [t.table for t in first.tables]
+    before = trial.checksums(touched)
+    second = trial.run(order)
+    trial.end("COMMIT")
+    try:
+        trial.run(replace(order, sql=None, image=second.image))
+        trial.end("COMMIT")
+        verified = trial.checksums(touched) == before
+    except Fault:
+        verified = False
+    notes = () if verified else ("Taking this back was tried and did not give the same rows.",)
+    return with_second(first, second, verified=verified, notes=notes)
+
+
+def with_second(
+    first: Capture, second: Capture, *, verified: bool, notes: Sequence[str]
+) -> Capture:
+    """Returns the first run with the columns in which a second one differed."""
+    return replace(
+        first,
+        notes=tuple(notes),
+        verified=verified,
+        decided=images.decided(first.tables, second.tables),
+    )
+
+
+def _carries_now(capture: Capture) -> bool:
+    """True when a new value looks like this moment: then a second run must see another second."""
+    now = dt.datetime.now(dt.UTC)
+    starts = tuple(now.strftime(form) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%H:%M:"))
+    seconds = int(now.timestamp())
+    for table in capture.tables:
+        for row in table.rows:
+            for value in row.after or ():
+                if isinstance(value, str) and value.startswith(starts):
+                    return True
+                if isinstance(value, int) and abs(value - seconds) < 60:
+                    return True
+    return False
 
 
 def told(

@@ -1,0 +1,123 @@
+"""The way back from a change of a DuckDB file: made from its rows, replayed, looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from guard.engines.child.duckdb_tables import ID, Table, quoted, table_of
+from guard.engines.child.faults import Fault
+from guard.engines.child.images import Row, TableChange
+
+
+def image_of(changes: Sequence[TableChange], tables: Sequence[Table]) -> dict[str, object]:
+    """Returns the rows before and after as JSON values, for `replay` and `found_in`."""
+    types = {t.name: list(t.types) for t in tables}
+    return {
+        "engine": "duckdb",
+        "tables": {
+            c.table: {
+                "columns": list(c.columns),
+                "types": types[c.table],
+                "rows": [[_texts(r.before), _texts(r.after)] for r in c.rows],
+            }
+            for c in changes
+        },
+    }
+
+
+def _texts(row: Row | None) -> list[str | None] | None:
+    if row is None:
+        return None
+    return [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in row]
+
+
+def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[str, Any]) -> None:
+    """Puts every row back as it was. Each row must still be as the change left it."""
+    if image["columns"] != list(table.columns) or image["types"] != list(table.types):
+        raise Fault("changed_since")
+    rows = image["rows"]
+    kept = [(before, after) for before, after in rows if after is not None]
+    places = _places(connection, table, [after for _, after in kept])
+    if len(places) != len(kept):
+        raise Fault("changed_since")
+    removed = [places[i] for i, (before, _) in enumerate(kept) if before is None]
+    changed = [(places[i], b) for i, (b, _) in enumerate(kept) if b is not None]
+    added = [before for before, after in rows if after is None]
+    if removed:
+        _load(connection, "gatehouse_removed", [[str(r)] for r in removed], 1)
+        connection.execute(
+            f"DELETE FROM main.{table.quoted} WHERE rowid IN "
+            "(SELECT CAST(c0 AS BIGINT) FROM gatehouse_removed)"
+        )
+    if changed:
+        _load(
+            connection, "gatehouse_put", [[str(i), *b] for i, b in changed], len(table.columns) + 1
+        )
+        sets = ", ".join(
+            f"{quoted(c)} = CAST(p.c{n + 1} AS {t})"
+            for n, (c, t) in enumerate(zip(table.columns, table.types, strict=True))
+        )
+        connection.execute(
+            f"UPDATE main.{table.quoted} SET {sets} FROM gatehouse_put p "
+            f"WHERE main.{table.quoted}.rowid = CAST(p.c0 AS BIGINT)"
+        )
+    if added:
+        _load(connection, "gatehouse_added", added, len(table.columns))
+        values = ", ".join(f"CAST(c{n} AS {t})" for n, t in enumerate(table.types))
+        connection.execute(
+            f"INSERT INTO main.{table.quoted}({table.names}) SELECT {values} FROM gatehouse_added"
+        )
+
+
+def _places(
+    connection: duckdb.DuckDBPyConnection, table: Table, wanted: Sequence[Sequence[str | None]]
+) -> dict[int, int]:
+    """Returns the row id of each wanted row that is in the table; equal rows get different ones."""
+    if not wanted:
+        return {}
+    width = len(table.columns)
+    _load(connection, "gatehouse_wanted", [[str(i), *r] for i, r in enumerate(wanted)], width + 1)
+    cells = ", ".join(f"c{n + 1}" for n in range(width))
+    same = " AND ".join(
+        f"w.c{n + 1} IS NOT DISTINCT FROM t.{quoted(c)}" for n, c in enumerate(table.columns)
+    )
+    rows = connection.execute(
+        f"SELECT CAST(w.c0 AS BIGINT), t.{ID} FROM "
+        f"(SELECT *, row_number() OVER (PARTITION BY {cells} ORDER BY c0) AS k "
+        f"FROM gatehouse_wanted) w JOIN "
+        f"(SELECT *, row_number() OVER (PARTITION BY {table.names} ORDER BY {ID}) AS k FROM "
+        f"(SELECT rowid AS {ID}, {table.texts} FROM main.{table.quoted})) t "
+        f"ON w.k = t.k AND {same}"
+    ).fetchall()
+    return dict(rows)
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    rows: Sequence[Sequence[str | None]],
+    width: int,
+) -> None:
+    arrays = [pa.array([r[n] for r in rows], type=pa.string()) for n in range(width)]
+    connection.register("gatehouse_rows", pa.table(arrays, names=[f"c{n}" for n in range(width)]))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM gatehouse_rows")
+    connection.unregister("gatehouse_rows")
+
+
+def found_in(connection: duckdb.DuckDBPyConnection, image: Mapping[str, Any]) -> str:
+    """Returns whether the rows stand as `before` the change, `after` it or `neither`."""
+    befores = afters = True
+    for name, kept in image["tables"].items():
+        table = table_of(connection, name)
+        if kept["columns"] != list(table.columns) or kept["types"] != list(table.types):
+            return "neither"
+        old = [b for b, _ in kept["rows"] if b is not None]
+        new = [a for _, a in kept["rows"] if a is not None]
+        olds, news = (len(_places(connection, table, rows)) for rows in (old, new))
+        befores &= olds == len(old) and (not new or news < len(new))
+        afters &= news == len(new) and (not old or olds < len(old))
+    return "before" if befores and not afters else "after" if afters and not befores else "neither"

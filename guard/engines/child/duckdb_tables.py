@@ -1,0 +1,90 @@
+"""The tables of a DuckDB file as the write role sees them, values as the engine's own text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import duckdb
+
+from guard.engines.child.faults import Fault
+
+ID = "gatehouse_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table: columns and their types in order; `definition` is its CREATE statement."""
+
+    name: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    definition: str
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL."""
+        return quoted(self.name)
+
+    @property
+    def texts(self) -> str:
+        """The columns as text, for a select list."""
+        return ", ".join(f"CAST({quoted(c)} AS VARCHAR) AS {quoted(c)}" for c in self.columns)
+
+    @property
+    def names(self) -> str:
+        """The columns, for a list of names."""
+        return ", ".join(quoted(c) for c in self.columns)
+
+
+def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
+    """Returns the table of that name, whatever its case. Raises `Fault` when there is none."""
+    rows = connection.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = 'main' "
+        "AND lower(table_name) = lower(?) ORDER BY column_index",
+        [name],
+    ).fetchall()
+    if not rows:
+        raise Fault("no_such_name")
+    keys = connection.execute(
+        "SELECT constraint_column_names FROM duckdb_constraints() "
+        "WHERE database_name = current_database() AND table_name = ? "
+        "AND constraint_type = 'PRIMARY KEY'",
+        [rows[0][0]],
+    ).fetchall()
+    definition = connection.execute(
+        "SELECT sql FROM duckdb_tables() "
+        "WHERE database_name = current_database() AND table_name = ?",
+        [rows[0][0]],
+    ).fetchall()
+    return Table(
+        name=rows[0][0],
+        columns=tuple(r[1] for r in rows),
+        types=tuple(r[2] for r in rows),
+        primary_key=tuple(keys[0][0]) if keys else (),
+        definition=str(definition[0][0]) if definition else "",
+    )
+
+
+def checksum(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Returns the SHA-256 of the table's rows, whatever their order."""
+    rows = connection.execute(
+        f"SELECT {table.texts} FROM main.{table.quoted} ORDER BY ALL"
+    ).fetchall()
+    return hash_of(repr(row) for row in rows)
+
+
+def hash_of(parts: Iterable[str]) -> str:
+    """Returns the SHA-256 of some lines."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode("utf-8", "surrogatepass") + b"\n")
+    return found.hexdigest()
+
+
+def quoted(name: str) -> str:
+    """Returns a name as SQL."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,93 @@
+"""The tables of a SQLite file as the write role sees them: what identifies a row, and checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guard.engines.child.faults import Fault
+from guard.engines.child.images import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A real table: its stored columns, and what identifies a row (`rowid`'s name, or the key)."""
+
+    name: str
+    columns: tuple[str, ...]
+    primary_key: tuple[str, ...]
+    rowid: str | None
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL."""
+        return quoted(self.name)
+
+    def key_of(self, rowid: object, row: Row) -> object:
+        """Returns what tells this row from the others of its table."""
+        if self.rowid is not None:
+            return rowid
+        return tuple(row[self.columns.index(c)] for c in self.primary_key)
+
+
+def tables_of(connection: sqlite3.Connection) -> list[Table]:
+    """Returns the real tables. Raises `Fault` where a row of one cannot be told from another."""
+    found = []
+    listed = connection.execute("PRAGMA main.table_list").fetchall()
+    for _, name, kind, _, without_rowid, _ in listed:
+        if kind != "table" or name.startswith("sqlite_"):
+            continue
+        info = connection.execute(f"PRAGMA main.table_xinfo({quoted(name)})").fetchall()
+        # 2 and 3 are generated columns: the engine computes them again.
+        stored = [c for c in info if c[6] not in (2, 3)]
+        columns = tuple(c[1] for c in stored)
+        keys = sorted((c for c in stored if c[5]), key=lambda c: c[5])
+        taken = {c.lower() for c in columns}
+        rowid = next((r for r in ("rowid", "oid", "_rowid_") if r not in taken), None)
+        if not without_rowid and rowid is None:
+            raise Fault("not_exact")
+        found.append(
+            Table(
+                name=name,
+                columns=columns,
+                primary_key=tuple(c[1] for c in keys),
+                rowid=None if without_rowid else rowid,
+            )
+        )
+    return found
+
+
+def checksums(connection: sqlite3.Connection, names: Sequence[str]) -> list[str]:
+    """Returns the SHA-256 of each named table's rows, rowids included."""
+    tables = {t.name: t for t in tables_of(connection)}
+    return [_checksum(connection, tables[name]) for name in names]
+
+
+def _checksum(connection: sqlite3.Connection, table: Table) -> str:
+    ids = [table.rowid] if table.rowid else []
+    names = [*ids, *(quoted(c) for c in table.columns)]
+    order = ", ".join(str(i + 1) for i in range(len(names)))
+    shown = " || ',' || ".join(f"quote({n})" for n in names)
+    found = hashlib.sha256()
+    rows = connection.execute(
+        f"SELECT {shown} FROM (SELECT {', '.join(names)} FROM main.{table.quoted} ORDER BY {order})"
+    )
+    for (text,) in rows:
+        found.update(text.encode("utf-8", "surrogatepass") + b"\n")
+    return found.hexdigest()
+
+
+def schema_hash(connection: sqlite3.Connection, tables: Sequence[str]) -> str:
+    """Returns the SHA-256 over the definitions of the tables, their indexes and triggers."""
+    rows = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name"
+    ).fetchall()
+    kept = [r for r in rows if r[2] in tables]
+    return hashlib.sha256(repr(kept).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def quoted(name: str) -> str:
+    """Returns a name as SQL."""
+    return '"' + name.replace('"', '""') + '"'
