@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from commands.shared import As, Json, Source, caller, fail, out, parts, refusal_text, show_json
+from commands.shared import (
+    As,
+    Json,
+    Source,
+    caller,
+    fail,
+    is_text,
+    out,
+    parts,
+    refusal_text,
+    show_json,
+    text_lines,
+)
 
 if TYPE_CHECKING:
     from agent import Answer
@@ -18,6 +30,20 @@ if TYPE_CHECKING:
     from ui.parts import Parts
 
 _TITLE = "Command line"
+_UNREADABLE: Mapping[str, object] = {
+    "status": "refused",
+    "text": 'Each line must be a JSON object with an "id" and the text "question".',
+    "interpretation": None,
+    "sql": None,
+    "decision": {"decision": "deny", "rule": "line.unreadable"},
+    "columns": [],
+    "rows": [],
+    "masked": {},
+    "options": [],
+    "suggestions": [],
+    "change": None,
+    "audit": None,
+}
 
 
 def ask(
@@ -36,7 +62,7 @@ def ask(
         who = caller(opened, as_)
         conversation = _conversation(opened, who, source)
         if question is None:
-            _ask_lines(opened, who, conversation, sys.stdin)
+            _ask_lines(opened, who, conversation, text_lines(sys.stdin.buffer))
             return
         facts = _asked(opened, who, conversation, question)
     if json_:
@@ -116,15 +142,21 @@ def _conversation(opened: Parts, who: Caller, source: str) -> str:
 
 def _ask_lines(opened: Parts, who: Caller, conversation: str, lines: Iterable[str]) -> None:
     for line in lines:
-        if not line.strip():
-            continue
-        try:
-            asked = json.loads(line)
-            number, question = asked["id"], str(asked["question"])
-        except (ValueError, KeyError, TypeError):
-            show_json({"id": None, "status": "refused", "error": "Not an id and a question."})
-            continue
-        show_json({"id": number} | _asked(opened, who, conversation, question))
+        number, question = _read(line)
+        facts = _UNREADABLE if question is None else _asked(opened, who, conversation, question)
+        show_json({"id": number, **facts})
+
+
+def _read(line: str) -> tuple[object, str | None]:
+    """Returns the id, where there is one, and the question, None where the line holds none."""
+    try:
+        asked = json.loads(line)
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(asked, dict):
+        return None, None
+    question = asked.get("question")
+    return asked.get("id"), question if is_text(question) else None
 
 
 def _asked(opened: Parts, who: Caller, conversation: str, question: str) -> dict[str, object]:

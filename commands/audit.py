@@ -12,6 +12,8 @@ from commands.shared import Json, data_folder, fail, out, sentences, show_json
 if TYPE_CHECKING:
     from audit import AuditLog, EventType, Record
 
+_CHECK = "python verify.py --jsonl . --vkey log.vkey --anchors anchors.jsonl --deep"
+
 app = typer.Typer(no_args_is_help=True, help="Read, verify and export the audit trail.")
 
 
@@ -89,15 +91,20 @@ def export(
     """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder."""
     from audit import Filter
 
-    if folder.exists() and any(folder.iterdir()):
-        fail(f"{folder} is not empty. Name a new folder.")
+    if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
+        fail(f"{folder} is not an empty folder. Name a new one.")
     with sentences(), _open() as log:
         _note(log, "audit.exported", ("text",) if text else ())
         done = log.export(folder, Filter(text=text) if text else None)
     if json_:
         show_json({"folder": str(folder), "records": done.records})
     else:
-        out.print(f"{done.records} records in {folder}. Check them: python {folder}/verify.py")
+        out.print(
+            f"{done.records} records in {folder}. Check them there:\n  {_CHECK}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print(records: tuple[Record, ...], as_json: bool) -> None:

@@ -2,50 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from commands.shared import fail
+from commands.shared import fail, sentences, text_lines
 
 
 def classify() -> None:
     """Judges {"id","dialect","sql"} lines without a catalog."""
     from guard.classifylines import classify_lines
 
-    _pump(classify_lines(_lines()))
+    _pump(classify_lines(text_lines(sys.stdin.buffer)))
 
 
 def redact() -> None:
     """Redacts {"id","column","dtype","values","tags"} lines."""
     from redaction import redact_lines
 
-    _pump(redact_lines(_lines()))
+    _pump(redact_lines(text_lines(sys.stdin.buffer)))
 
 
 def lineage(
     schema: Annotated[Path, typer.Option("--schema", help="CREATE TABLE and VIEW text.")],
-    tags: Annotated[Path, typer.Option("--tags", help='JSON: {"table.column": "ENTITY"}.')],
+    tags: Annotated[Path, typer.Option("--tags", help='JSON: {"table": {"column": "ENTITY"}}.')],
 ) -> None:
     """Says which output columns of {"id","dialect","sql"} lines carry tagged values."""
     from guard.lineagelines import lineage_lines
 
+    text, tagged = _text_of(schema), _tags_of(tags)
+    with sentences():
+        answers = lineage_lines(text_lines(sys.stdin.buffer), text, tagged)
+    _pump(answers)
+
+
+def _text_of(file: Path) -> str:
     try:
-        text = schema.read_text(encoding="utf-8")
-        tagged = json.loads(tags.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        fail(f"The schema or the tags cannot be read: {error}.")
-    _pump(lineage_lines(_lines(), text, tagged))
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        fail(f"{file} is not UTF-8 text. Save it as UTF-8.")
 
 
-def _lines() -> Iterator[str]:
-    reader = sys.stdin.buffer
-    for raw in reader:
-        yield raw.decode("utf-8", "replace")
+def _tags_of(file: Path) -> dict[str, dict[str, str]]:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(dict[str, dict[str, str]]).validate_json(_text_of(file))
+    except ValidationError:
+        fail(f'{file} is not a JSON object of the form {{"table": {{"column": "ENTITY"}}}}.')
 
 
 def _pump(lines: Iterable[str]) -> None:

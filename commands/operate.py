@@ -34,11 +34,9 @@ def init(
         def progress(what: str, part: float) -> None:
             bar.update(task, description=f"Making {what}", completed=part)
 
-        store = open_store(home)
-        with open_log(home) as log:
+        with closing(open_store(home)) as store, open_log(home) as log:
             make_home(home, demo=demo, log=log, store=store, progress=progress)
-        store.close()
-    out.print(f"Ready: {home}", markup=False, highlight=False)
+    out.print(f"Ready: {home}", markup=False, highlight=False, soft_wrap=True)
     if not demo and not (home / POLICY_FILE).exists():
         out.print("Next: gatehouse connect URL, then gatehouse people add NAME --role admin.")
 
@@ -105,7 +103,7 @@ def connect(
     """Reads a database's schema and writes a first policy with suggested tags to confirm."""
     from guard.connect import first_policy, parse_url, source_name
     from guard.engines import open_engine
-    from guard.policyfile import load_policy
+    from guard.policyfile import parse_policy
     from guard.sampling import sample
     from ui.home import POLICY_FILE, open_log
 
@@ -121,11 +119,24 @@ def connect(
             catalog = adapter.reflect()
             samples = sample(adapter, catalog, log)
         text = first_policy(source, engine, database, catalog, samples)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        load_policy(target)
-    out.print(f"Wrote {target}: {len(catalog.tables)} tables.", markup=False, highlight=False)
+        parse_policy(text.encode("utf-8"), target)
+        _write(target, text)
+    out.print(
+        f"Wrote {target}: {len(catalog.tables)} tables.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     out.print("Read it, correct the suggested tags, then set tags_confirmed = true.")
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        fail(f"{target} cannot be written: {error.strerror}. Name another file with --output.")
 
 
 def doctor(json_: Json = False) -> None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn, TypeGuard
 
 import typer
 from rich.console import Console
@@ -30,15 +30,17 @@ __all__ = [
     "data_folder",
     "err",
     "fail",
+    "is_text",
     "out",
     "parts",
     "refusal_text",
     "sentences",
     "show_json",
+    "text_lines",
 ]
 
 out = Console()
-err = Console(stderr=True)
+err = Console(stderr=True, soft_wrap=True)
 
 As = Annotated[str, typer.Option("--as", help="The account to act for, by its sign-in name.")]
 Source = Annotated[str, typer.Option("--source", help="The source, as the policy names it.")]
@@ -106,6 +108,17 @@ def caller(opened: Parts, name: str) -> Caller:
 
 
 def show_json(value: object) -> None:
-    """Prints one JSON line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """Prints one JSON line, in ASCII, which every terminal and pipe can carry."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
     sys.stdout.flush()
+
+
+def text_lines(stream: BinaryIO) -> Iterator[str]:
+    """Yields the lines of a stream; what is not UTF-8 in them becomes U+FFFD."""
+    for raw in stream:
+        yield raw.decode("utf-8", "replace")
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Returns whether a value read from JSON is a text that can be stored: no lone surrogates."""
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)

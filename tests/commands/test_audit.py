@@ -1,0 +1,95 @@
+"""`gatehouse audit`."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Shell
+from tests.company import EMAIL
+
+
+@pytest.fixture
+def used(shell: Shell) -> Shell:
+    """A company whose trail holds a query, a denial and an address that must not be there."""
+    for sql in ("SELECT id FROM orders", f"SELECT id FROM customers WHERE email = '{EMAIL}'"):
+        assert shell("query", "--source", "shop", "--as", "ana", sql).status == 0
+    assert shell("query", "--source", "shop", "--as", "ana", "SELECT * FROM salaries").status == 1
+    return shell
+
+
+def test_the_trail_is_read_searched_and_verified(used: Shell) -> None:
+    tail = used("audit", "tail", "--json")
+    assert tail.status == 0
+    assert [r["seq"] for r in tail.lines] == sorted(r["seq"] for r in tail.lines)  # type: ignore[type-var]  # numbers
+    assert EMAIL not in tail.out
+    assert "policy.decided" in used("audit", "tail").out
+    found = used("audit", "search", "salaries", "--json")
+    assert found.status == 0
+    assert found.lines
+    assert used("audit", "search", "nothingofthekind", "--json").out == ""
+    assert "events match" in used("audit", "search", "--table", "orders").out
+    verified = used("audit", "verify", "--json")
+    assert verified.status == 0, verified.out
+    assert used("audit", "verify", "--deep").status == 0
+    assert "audit.verified" in used("audit", "tail").out
+
+
+def test_promise_10_an_edited_record_ends_verify_with_status_1(used: Shell) -> None:
+    (database,) = (p for p in (used.home / "audit").rglob("*.sqlite") if "index" not in p.name)
+    db = sqlite3.connect(database)
+    (table,) = (
+        name
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        if "record" in {row[1] for row in db.execute(f"PRAGMA table_info({name})")}
+    )
+    for (trigger,) in db.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    ).fetchall():
+        db.execute(f"DROP TRIGGER {trigger}")
+    edited = db.execute(
+        f"UPDATE {table} SET record = replace(record, 'salaries', 'holidays')"
+        " WHERE record LIKE '%salaries%'"
+    ).rowcount
+    db.commit()
+    db.close()
+    assert edited
+    assert used("audit", "verify", "--json").status == 1
+
+
+def test_an_export_is_checked_by_the_verifier_it_carries(used: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    said = used("audit", "export", str(folder), "--json")
+    assert said.status == 0
+    assert said.json["folder"] == str(folder)
+    assert isinstance(said.json["records"], int)
+    told = used("audit", "export", str(tmp_path / "told")).out
+    (command,) = (line.strip() for line in told.splitlines() if "verify.py" in line)
+    check = [sys.executable, "-I", *command.split()[1:]]
+    done = subprocess.run(check, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for path in folder.rglob("*.jsonl"):
+        text = path.read_text(encoding="utf-8")
+        if "salaries" in text:
+            path.write_text(text.replace("salaries", "holidays"), encoding="utf-8")
+    done = subprocess.run(check, capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 1, done.stdout
+    again = used("audit", "export", str(folder))
+    assert again.status == 1
+    assert "is not an empty folder" in again.err
+    (tmp_path / "file").touch()
+    nowhere = used("audit", "export", str(tmp_path / "file" / "bundle"))
+    assert nowhere.status == 1
+    assert str(tmp_path / "file") in nowhere.err
+
+
+def test_reading_the_trail_needs_the_operators_secret(used: Shell) -> None:
+    (used.home / "operator.secret").unlink()
+    for command in (("tail",), ("search", "x"), ("verify",), ("export", "elsewhere")):
+        said = used("audit", *command)
+        assert said.status == 1
+        assert "operator.secret" in said.err
