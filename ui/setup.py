@@ -64,7 +64,13 @@ def _demo(home: Path, log: AuditLog, store: Store, progress: Progress) -> None:
     # Only the demo needs the generator and what it imports.
     from demo import ACCOUNTS, make
 
-    make(home, progress)
+    try:
+        make(home, progress)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The demo company could not be written to {home} ({error.strerror}). Free some space "
+            "or make it writable, then run this again."
+        ) from error
     with store.read() as conn:
         known = {a.name for a in accounts.list_all(conn)}
     for wanted in ACCOUNTS:
