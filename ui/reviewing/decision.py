@@ -36,6 +36,8 @@ class Seen:
 
 def draw(desk: Desk, view: ChangeView) -> None:
     """Draws what this person may do with the request now."""
+    if view.standing != "decide":
+        _forget()
     match view.standing:
         case "decide":
             _decide(desk, view)
@@ -72,16 +74,22 @@ def _decide(desk: Desk, view: ChangeView) -> None:
         rejected = st.button("Reject", key=f"reject_{change}", icon=":material/close:")
     if rejected:
         _reject(desk, change, comment or "")
-    clicked = st.session_state.pop(_CLICKED, None)
+    clicked = st.session_state.get(_CLICKED)
     if isinstance(clicked, Seen) and clicked.change == change:
         _confirm(clicked, view, comment or "", last)
+    else:
+        _forget()
 
 
 def _remember(seen: Seen) -> None:
     st.session_state[_CLICKED] = seen
 
 
-@st.dialog("Approve this change?", icon=":material/rule:")
+def _forget() -> None:
+    st.session_state.pop(_CLICKED, None)
+
+
+@st.dialog("Approve this change?", icon=":material/rule:", on_dismiss=_forget)
 def _confirm(seen: Seen, view: ChangeView, comment: str, last: bool) -> None:
     desk = frame.again("reviewer", "admin")
     card = view.card
@@ -105,6 +113,7 @@ def _confirm(seen: Seen, view: ChangeView, comment: str, last: bool) -> None:
     if yes:
         _approve(desk, seen, comment)
     if yes or no:
+        _forget()
         st.rerun()
 
 

@@ -53,7 +53,8 @@ def pick_filter(desk: Desk) -> str:
     picked = st.segmented_control(
         "Show",
         list(FILTERS),
-        default="Waiting",
+        # Streamlit warns where a value is set and a default given.
+        default=None if wanted in FILTERS else "Waiting",
         required=True,
         format_func=named,
         key=_FILTER,
