@@ -75,6 +75,7 @@ def serve(
         str(root / "app.py"),
         f"--server.port={port}",
         f"--server.address={address}",
+        "--logger.hideWelcomeMessage=true",
     ]
     try:
         status = subprocess.run(command, env=environment, cwd=root, check=False).returncode  # noqa: S603  # our own program

@@ -56,16 +56,20 @@ def fail(sentence: str, status: int = 1) -> NoReturn:
 @contextmanager
 def sentences() -> Iterator[None]:
     """Turns the errors that carry a sentence into that sentence and exit status 1."""
-    from audit import AuditError
-    from guard import GuardError, Refused
-    from store import StoreError
-
     try:
         yield
-    except Refused as refused:
-        fail(refusal_text(refused))
-    except (GuardError, StoreError, AuditError) as error:
-        fail(str(error))
+    except Exception as error:
+        from audit import AuditError
+        from guard import GuardError, Refused
+        from store import StoreError
+
+        match error:
+            case Refused() as refused:
+                fail(refusal_text(refused))
+            case GuardError() | StoreError() | AuditError():
+                fail(str(error))
+            case _:
+                raise
 
 
 def refusal_text(refused: Refused) -> str:

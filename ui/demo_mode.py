@@ -12,8 +12,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from guard.errors import ConfigurationError
-
 MARKER = "demo"
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -60,6 +58,9 @@ def accounts(home: Path) -> tuple[DemoAccount, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, ValidationError) as error:
+        # Imported here because it brings the guard, for which `gatehouse serve` need not wait.
+        from guard import ConfigurationError
+
         raise ConfigurationError(
             f"The demo marker {home / MARKER} cannot be read. Run `gatehouse init --demo` again, "
             "or remove the file to end demo mode."

@@ -9,11 +9,11 @@ from importlib.metadata import version  # noqa: TID251  # reads our own metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit import AuditLog
-from guard import ConfigurationError
-from store import Store
-
+# What opens a part imports it: a command that only needs the folder waits for nothing, and accounts
+# and the trail do without the model framework that `ui.parts` brings.
 if TYPE_CHECKING:
+    from audit import AuditLog
+    from store import Store
     from ui.parts import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,8 @@ def data_folder() -> Path:
 
 def open_store(home: Path) -> Store:
     """Returns the store that `GATEHOUSE_STORE_URL` names, or the one in `home`."""
+    from store import Store
+
     return Store.open(os.environ.get("GATEHOUSE_STORE_URL") or home)
 
 
@@ -37,6 +39,9 @@ def open_log(home: Path) -> AuditLog:
         ConfigurationError: the folder cannot be made.
         audit.AuditError: the log cannot be used. Nothing may run.
     """
+    from audit import AuditLog
+    from guard import ConfigurationError
+
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -54,7 +59,6 @@ def open_home(home: Path) -> Iterator[Parts]:
     Raises:
         GuardError, StoreError, AuditError: something cannot be used; each message says what to do.
     """
-    # Imported here because it brings the model framework: accounts and the trail do without it.
     from ui.parts import open_parts
 
     store = open_store(home)

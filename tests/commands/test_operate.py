@@ -136,10 +136,11 @@ def test_commands_that_need_no_store_do_not_wait_for_heavy_packages() -> None:
     own = ("agent", "guard", "store", "audit", "redaction", "ui", "sqlalchemy", "pyarrow")
     for imports, unwanted in (
         ("cli", (*heavy, *own)),
+        ("ui.home, ui.demo_mode", (*heavy, *(set(own) - {"ui"}))),
         ("guard.classifylines", heavy),
         ("guard.lineagelines", heavy),
         ("redaction", heavy),
-        ("ui.home, ui.setup, store.accounts", heavy),
+        ("ui.setup, store.accounts", heavy),
     ):
         code = f"import sys, {imports}; print(*[m for m in {unwanted!r} if m in sys.modules])"
         done = subprocess.run(
