@@ -27,7 +27,7 @@ _ENGLISH: Final = (
     "|Trafficway|Trails?|Trailer|Tunnel|Turnpike|Underpass|Unions?|Valleys?|Vale|Via|Viaduct|Views?"
     "|Villages?|Ville|Vista|Walks?|Wall|Ways?|Wells?|Wharf|Wood|Wynd|Yard"
 )
-_WORD = r"[^\W\d_][\w'’.\-]{0,30}"
+_NAME = r"[^\W\d_a-zà-öø-ÿ][\w'’.\-]{0,30}"
 _NUMBER = r"[0-9]{1,6}(?:[A-Za-z])?(?:\s?[/\-]\s?[0-9]{1,5}[A-Za-z]?)?"
 _UNIT = (
     r"(?:,?\s{1,2}(?:Apt|Apartment|Suite|Ste|Unit|Flat|Room|Rm|Floor|Fl|Bldg|Building|PO Box|Box|No"
@@ -36,8 +36,6 @@ _UNIT = (
 )
 # What follows a street: up to three short parts, then a code.
 _PLACE_WORD = r"[^\W\d_][\w'’.\-]{0,24}"
-_TOWN = rf"(?:[,;]?\s{{1,2}}|\n)(?:{_PLACE_WORD}\s){{0,3}}{_PLACE_WORD}"
-_STATE_ZIP = r"(?:,?\s[A-Z]{2}\s[0-9]{5}(?:-[0-9]{4})?)?"
 _POSTCODE = r"[A-Z]{1,2}[0-9][A-Z0-9]?\s?[0-9][A-Z]{2}"
 _US_TAIL = (
     rf"(?:(?:,|\n)\s?(?:{_PLACE_WORD}\s?){{1,4}}(?:,\s?|\s)[A-Z]{{2}}\s[0-9]{{5}}(?:-[0-9]{{4}})?)?"
@@ -71,7 +69,7 @@ _COMPOUND_ENDS: Final = (
 )
 
 _STREET_ENGLISH = (
-    rf"{_NUMBER}\s{{1,2}}(?:[NSEWnsew]\.?\s|North\s|South\s|East\s|West\s)?(?:{_WORD}\s){{1,4}}"
+    rf"{_NUMBER}\s{{1,2}}(?:[NSEWnsew]\.?\s|North\s|South\s|East\s|West\s)?(?:{_NAME}\s){{1,4}}"
     rf"(?:{_ENGLISH})\.?(?:\s[NSEW]\b)?{_UNIT}(?:{_US_TAIL}|{_GB_TAIL})"
 )
 _STUDIO = (
@@ -79,7 +77,7 @@ _STUDIO = (
     + _STREET_ENGLISH
 )
 _STREET_BRITISH = (
-    rf"(?:Flat|Studio)\s[0-9]{{1,4}}[A-Za-z]?(?:,|\n)\s?(?:{_WORD}\s){{1,4}}(?:{_ENGLISH})"
+    rf"(?:Flat|Studio)\s[0-9]{{1,4}}[A-Za-z]?(?:,|\n)\s?(?:{_NAME}\s){{1,4}}(?:{_ENGLISH})"
     + _GB_TAIL
 )
 _STREET_ROMANCE = (

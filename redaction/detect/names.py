@@ -58,7 +58,8 @@ class NameBook:
             return False
         if " " in text or "\u3000" in text:
             head = re.split(r"[ \u3000]", text, maxsplit=1)[0]
-            return head in self.han_surnames or compact[len(head) :] in self.han_given
+            given = compact[len(head) :]
+            return len(head) <= 3 and (head in self.han_surnames or given in self.han_given)
         rests = (compact[n:] for n in (1, 2, 3) if compact[:n] in self.han_surnames)
         return any(1 <= len(r) <= 3 for r in rests)
 

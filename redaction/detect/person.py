@@ -185,7 +185,7 @@ def column_of_names(values: Sequence[str], prior: Prior) -> bool:
 
 def _single_words(readings: Sequence[Reading], prior: Prior) -> bool:
     words = sum(r.words for r in readings)
-    return sum(r.certain for r in readings) >= (0.5 if prior == "neutral" else 0.35) * words
+    return sum(r.certain for r in readings) >= (0.65 if prior == "neutral" else 0.35) * words
 
 
 def _full_names(readings: Sequence[Reading], count: int, named: float, prior: Prior) -> bool:

@@ -37,15 +37,21 @@ _HAN_TITLE = r"(?:様|さま|さん|氏|殿|先生|女士|小姐|同学)"
 _HAN_CUE = (
     r"(?:お客様|お客さま|顧客|客户|顾客|用户|會員|会员|联系人|聯絡人|担当者?|申請人|申请人)[:： ]?"
 )
-_HAN_RUN = r"[\u3400-\u9fff々]{1,3}[ \u3000]?[\u3040-\u30ff\u3400-\u9fff々]{1,4}?"
-_HAN_CUED: Final = re.compile(rf"{_HAN_CUE}({_HAN_RUN})(?={_HAN_TITLE}|[\s,，。、的はがをに]|$)")
-_LATIN_CUED: Final = re.compile(
-    r"(?:(?<=[A-Za-z:] )|^)"
+_HAN_RUN = (
+    r"(?:[\u3400-\u9fff々]{1,4}[ \u3000][\u3040-\u30ff\u3400-\u9fff々]{1,4}?"
+    r"|[\u3400-\u9fff々][\u3040-\u30ff\u3400-\u9fff々]{1,4}?)"
+)
+_HAN_AFTER = (
+    rf"{_HAN_TITLE}|[\s,，。、的はがをに]|要求|申请|申請|表示|来电|反映|询问|投诉|希望|取消"
+)
+_HAN_CUED: Final = re.compile(rf"{_HAN_CUE}({_HAN_RUN})(?={_HAN_AFTER}|$)")
+_AMONG_LATIN: Final = re.compile(
+    r"(?<![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])"
     r"([\uac00-\ud7a3]{2,5}|[\u3400-\u9fff々]{2,4}(?: [\u3040-\u30ff\u3400-\u9fff]{1,4})?)"
     r"(?![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])"
 )
 _HAN_TITLED: Final = re.compile(rf"(?<![\u3400-\u9fff々])({_HAN_RUN})(?={_HAN_TITLE})")
-_HANGUL_NAME: Final = re.compile(r"([가-힣]{1,2}\s?[가-힣]{1,3}?)\s?(?=님|씨|고객|군|양)")
+_HANGUL_NAME: Final = re.compile(r"(?<![가-힣])([가-힣]{2,4}?) ?(?=님|씨|군|양|고객)")
 
 
 def find_people(text: str) -> Iterator[Span]:
@@ -148,13 +154,11 @@ def _given_after_comma(text: str, end: int, book: NameBook) -> int:
 def _in_caseless(text: str, book: NameBook) -> Iterator[Span]:
     for run in _CASELESS.finditer(text):
         at = run.start()
-        before = _word_before(text, at)
         words = []
         for word in run.group(0).split(" "):
             words.append((at, word))
             at += len(word) + 1
-        cued = before is not None and fold(before.group(1)) in _CUES_AND_TITLES
-        if len(words) <= _MAX_WORDS and (cued or _answered(text, run.end())):
+        if len(words) <= _MAX_WORDS and _stands_as_name(text, *run.span()):
             yield Span(run.start(), run.end(), PERSON, 0.7)
         else:
             yield from _names_among(words, book)
@@ -215,9 +219,19 @@ def _announced_name(
     return certain >= 1 or named >= 2 or (named + unknown == count and count <= 4)
 
 
-def _in_han(text: str, book: NameBook) -> Iterator[Span]:
-    for pattern in (_HAN_CUED, _HAN_TITLED, _HANGUL_NAME, _LATIN_CUED):
+def _in_han(text: str, book: NameBook) -> set[Span]:
+    found = set()
+    for pattern in (_HAN_CUED, _HAN_TITLED, _HANGUL_NAME, _AMONG_LATIN):
         for match in pattern.finditer(text):
+            if pattern is _AMONG_LATIN and not _stands_as_name(text, *match.span(1)):
+                continue
             value = match.group(1).strip()
             if book.han(value) or book.hangul(value):
-                yield Span(*match.span(1), PERSON, 0.75)
+                found.add(Span(match.start(1), match.end(1), PERSON, 0.75))
+    return found
+
+
+def _stands_as_name(text: str, start: int, end: int) -> bool:
+    before = _word_before(text, start)
+    cued = before is not None and fold(before.group(1)) in _CUES_AND_TITLES
+    return cued or _answered(text, end)

@@ -163,7 +163,7 @@ RULES: Final = (
         name="assignment",
         entity=SECRET,
         body=(
-            rf"(?i:{_NAMED})[\"']?\s{{0,3}}(?:[:=]|=>|(?i:is|ist|es|é|est))\s{{0,3}}[\"']?"
+            rf"(?i:{_NAMED})[\"']?\s{{0,3}}(?:[:=]|=>|(?i:is|ist|es|é|est):?)\s{{0,3}}[\"']?"
             r"(?P<value>[^\s\"'<>,;&]{6,500})"
         ),
         quick=r"(?i:pass|pwd|contrase|senha|has[lł]o|parola|secret|key|token|credential|sig|auth|jwt"

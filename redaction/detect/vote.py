@@ -109,8 +109,10 @@ def disguised(values: Sequence[str], rules: Sequence[Rule]) -> bool:
 
 
 def _under(value: str, strong: Sequence[Rule]) -> set[str]:
-    """Returns the disguises under which `value` is personal data."""
+    """Returns the disguises under which `value` is personal data, as it is not when plain."""
     found: set[str] = set()
+    if any(r.matches(value) for r in strong):
+        return found
     for name, plain in decode.decodings(value, telling=False):
         if name not in found and _WORTH.search(plain) and any(r.matches(plain) for r in strong):
             found.add(name)

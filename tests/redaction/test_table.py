@@ -55,7 +55,8 @@ def test_a_missing_verdict_shows_nothing(key):
         pa.date32(), pa.timestamp("us", "UTC"), pa.decimal128(12, 2), pa.binary(), pa.null(),
         pa.time64("us"), pa.duration("s"), pa.list_(pa.string()), pa.uuid(),
         pa.dictionary(pa.int8(), pa.string()), pa.struct([("a", pa.string())]),
-        pa.map_(pa.string(), pa.int32()), pa.month_day_nano_interval(), pa.json_(), pa.binary_view(), pa.uint8(), pa.float16(), pa.binary(4),
+        pa.map_(pa.string(), pa.int32()), pa.month_day_nano_interval(),
+        pa.json_(), pa.binary_view(), pa.uint8(), pa.float16(), pa.binary(4),
     ],
     ids=str,
 )  # fmt: skip
