@@ -10,9 +10,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ReturningDelete
 
 from store.errors import IllegalMove
 from store.ids import new_id
@@ -102,18 +104,17 @@ def reserve(
     for claim in ordered:
         left = _take(conn, claim, now)
         if left is not None:
-            _release(conn, reservations.c.id == reservation, now)
+            _release(conn, _END_ONE, reservation, now)
             return Exhausted(claim=claim, left=left)
-        conn.execute(
-            insert(reservations).values(
-                id=reservation,
-                **vars(claim.counter),
-                amount=claim.amount,
-                on_lapse=claim.on_lapse,
-                created_at=now,
-                lapses_at=lapses_at,
-            )
-        )
+        held = {
+            "id": reservation,
+            **vars(claim.counter),
+            "amount": claim.amount,
+            "on_lapse": claim.on_lapse,
+            "created_at": now,
+            "lapses_at": lapses_at,
+        }
+        conn.execute(_HOLD, held)
     return Granted(reservation=reservation)
 
 
@@ -125,7 +126,7 @@ def settle(
     Raises:
         IllegalMove: it was settled or swept already, or `spent` names a counter it does not hold.
     """
-    held = _release(conn, reservations.c.id == reservation, now)
+    held = _release(conn, _END_ONE, reservation, now)
     if not held:
         raise IllegalMove("This reservation was settled before.")
     if not set(spent) <= {counter for counter, _, _ in held}:
@@ -136,7 +137,7 @@ def settle(
 
 def sweep(conn: Connection, *, now: dt.datetime) -> int:
     """Ends every reservation that lapsed, each claim by its own rule; returns how many claims."""
-    lapsed = _release(conn, reservations.c.lapses_at <= now, now)
+    lapsed = _release(conn, _END_LAPSED, now, now)
     for counter, amount, rule in lapsed:
         if rule == "spend":
             _spend(conn, counter, amount)
@@ -145,9 +146,7 @@ def sweep(conn: Connection, *, now: dt.datetime) -> int:
 
 def balance(conn: Connection, counter: Counter) -> Balance:
     """Returns what the counter stands at; one never used stands at zero."""
-    row = conn.execute(
-        select(budgets.c.reserved, budgets.c.spent).where(_is(budgets, counter))
-    ).first()
+    row = conn.execute(_STANDS, _at(counter)).first()
     return Balance(reserved=row.reserved, spent=row.spent) if row else Balance(reserved=0, spent=0)
 
 
@@ -178,17 +177,14 @@ def _take(conn: Connection, claim: Claim, now: dt.datetime) -> int | None:
 
 
 def _reserve(conn: Connection, claim: Claim, now: dt.datetime) -> bool:
-    fits = budgets.c.spent + budgets.c.reserved + claim.amount <= claim.limit
     granted = conn.execute(
-        update(budgets)
-        .where(_is(budgets, claim.counter), fits)
-        .values(reserved=budgets.c.reserved + claim.amount, updated_at=now)
+        _RESERVE, _at(claim.counter) | {"by": claim.amount, "most": claim.limit, "now": now}
     )
     return granted.rowcount == 1
 
 
 def _exists(conn: Connection, counter: Counter) -> bool:
-    return conn.execute(select(budgets.c.scope).where(_is(budgets, counter))).first() is not None
+    return conn.execute(_STANDS, _at(counter)).first() is not None
 
 
 def _create(conn: Connection, counter: Counter, now: dt.datetime) -> None:
@@ -203,31 +199,53 @@ def _create(conn: Connection, counter: Counter, now: dt.datetime) -> None:
 
 
 def _release(
-    conn: Connection, which: ColumnElement[bool], now: dt.datetime
+    conn: Connection, end: ReturningDelete[Any], which: object, now: dt.datetime
 ) -> list[tuple[Counter, int, LapseRule]]:
     """Deletes reservations, takes them off their counters, and returns them."""
-    rows = conn.execute(delete(reservations).where(which).returning(reservations)).all()
+    rows = conn.execute(end, {"which": which}).all()
     released = []
     for row in sorted(rows, key=lambda r: (r.scope, r.window, r.resource)):
         counter = Counter(scope=row.scope, window=row.window, resource=row.resource)
-        conn.execute(
-            update(budgets)
-            .where(_is(budgets, counter))
-            .values(reserved=budgets.c.reserved - row.amount, updated_at=now)
-        )
+        conn.execute(_RELEASE, _at(counter) | {"by": row.amount, "now": now})
         released.append((counter, row.amount, row.on_lapse))
     return released
 
 
 def _spend(conn: Connection, counter: Counter, amount: int) -> None:
-    conn.execute(
-        update(budgets).where(_is(budgets, counter)).values(spent=budgets.c.spent + amount)
-    )
+    conn.execute(_SPEND, _at(counter) | {"by": amount})
 
 
-def _is(table: Table, counter: Counter) -> ColumnElement[bool]:
-    return (
-        (table.c.scope == counter.scope)
-        & (table.c.window == counter.window)
-        & (table.c.resource == counter.resource)
-    )
+def _at(counter: Counter) -> dict[str, object]:
+    return {
+        "in_scope": counter.scope,
+        "in_window": counter.window,
+        "of_resource": counter.resource,
+    }
+
+
+# Built once: every statement through the gate passes here several times, and building a statement
+# takes longer than running it.
+_AT = (
+    (budgets.c.scope == bindparam("in_scope"))
+    & (budgets.c.window == bindparam("in_window"))
+    & (budgets.c.resource == bindparam("of_resource"))
+)
+_BY = bindparam("by", type_=budgets.c.reserved.type)
+_NOW = bindparam("now", type_=budgets.c.updated_at.type)
+_STANDS = select(budgets.c.reserved, budgets.c.spent).where(_AT)
+_RESERVE = (
+    update(budgets)
+    .where(_AT, budgets.c.spent + budgets.c.reserved + _BY <= bindparam("most"))
+    .values(reserved=budgets.c.reserved + _BY, updated_at=_NOW)
+)
+_RELEASE = update(budgets).where(_AT).values(reserved=budgets.c.reserved - _BY, updated_at=_NOW)
+_SPEND = update(budgets).where(_AT).values(spent=budgets.c.spent + _BY)
+_HOLD = insert(reservations)
+_END_ONE = (
+    delete(reservations).where(reservations.c.id == bindparam("which")).returning(reservations)
+)
+_END_LAPSED = (
+    delete(reservations)
+    .where(reservations.c.lapses_at <= bindparam("which"))
+    .returning(reservations)
+)
