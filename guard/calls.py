@@ -36,6 +36,8 @@ _MULTIPLE = words(
     "group_by order_by partition_by grouping_sets within_group nested_path cluster_by"
 )
 
+_TYPES = parser.Parser.TYPE_TOKENS
+
 _SCHEMAS = {
     "postgres": words("pg_catalog"),
     "duckdb": words("main system pg_catalog"),
@@ -58,7 +60,8 @@ def check_calls(
         if word.token_type != TokenType.IDENTIFIER and _is_syntax(name):
             continue
         if name in listed.scalar or name in listed.tables:
-            names.add(name)
+            if word.token_type not in _TYPES or _is_called(word, nodes):
+                names.add(name)
         else:
             unexplained.append(word)
     problems = [_unknown(w.text, listed) for w in _uncalled(unexplained, statement, nodes)]
@@ -67,6 +70,11 @@ def check_calls(
     if scoped:
         problems.extend(_introspects(n) for n in sorted(names & listed.introspection))
     return tuple(sorted(names)), problems
+
+
+def _is_called(word: Token, nodes: Sequence[exp.Expr]) -> bool:
+    """False for `numeric(10, 2)` after a cast, true for `date(x)`."""
+    return any(_start(node) == word.start for node in nodes)
 
 
 def _name(word: Token, dialect: str) -> str:
@@ -88,7 +96,7 @@ def _uncalled(
     called = {start for node in nodes if (start := _start(node)) is not None}
     listing = _listing(statement.tree)
     for word in unexplained:
-        typed = word.token_type in parser.Parser.TYPE_TOKENS and word.start not in called
+        typed = word.token_type in _TYPES and word.start not in called
         if not typed and word.start not in listing:
             yield word
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlglot import parser, tokens
 from sqlglot.dialects.dialect import Dialect
@@ -195,6 +195,8 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
             "The statement holds a comment that some servers execute. Leave it out.",
             fixable=True,
         )
+    if '&"' in text and dialect == "postgres":
+        _check_escaped_names(found)
     if ":=" in text and dialect == "mysql" and any(t.token_type == _ASSIGN for t in found):
         raise refuse(
             "statement.assignment", "The statement sets a variable of the session.", part=":="
@@ -232,26 +234,43 @@ def _unquoted(text: str, found: Sequence[Token]) -> str:
     return "".join(parts)
 
 
+def _check_escaped_names(found: Sequence[Token]) -> None:
+    # PostgreSQL reads U&"\0061" as the name a, the parser as U & "\0061".
+    for prefix, sign, name in zip(found, found[1:], found[2:], strict=False):
+        if (
+            prefix.text.upper() == "U"
+            and sign.token_type == TokenType.AMP
+            and name.token_type == TokenType.IDENTIFIER
+            and prefix.end + 1 == sign.start
+            and sign.end + 1 == name.start
+        ):
+            raise refuse(
+                "statement.escaped_name",
+                'A name is written with escapes, as in U&"...". Write it plainly.',
+                part=name.text,
+                fixable=True,
+            )
+
+
 def _check_letters(text: str, found: Sequence[Token]) -> None:
-    for char in _foreign(_unquoted(text, found)):
-        if not char.isalnum() and unicodedata.category(char)[0] != "M":
+    outside = _unquoted(text, found)
+    for char in dict.fromkeys(outside):
+        if not char.isascii() and not char.isalnum() and unicodedata.category(char)[0] != "M":
             raise refuse(
                 "statement.character",
                 f"The character U+{ord(char):04X} may stand only between quotes.",
                 fixable=True,
             )
+    for token in found:
         # The parser changes case before it compares: with U+017F, a long s, "set" passes for SET.
-        if char.upper().isascii() or char.lower().isascii():
+        word = outside[token.start : token.end + 1]
+        if not word.isascii() and (word.upper().isascii() or word.lower().isascii()):
             raise refuse(
                 "statement.character",
-                f"The letter U+{ord(char):04X} may stand only between quotes: it can pass for "
-                "another one.",
+                "A name holds a letter that can pass for another one. Put the name in quotes.",
+                part=word,
                 fixable=True,
             )
-
-
-def _foreign(text: str) -> Iterator[str]:
-    return (c for c in dict.fromkeys(text) if not c.isascii())
 
 
 def _check_depth(found: Sequence[Token]) -> None:

@@ -24,7 +24,8 @@ PLAIN: Final = _classes(
     "Select Union Except Intersect Subquery Values From Join Where Group Having Qualify Order "
     "Ordered Limit Offset Fetch LimitOptions Distinct With TableAlias RecursiveWithSearch Lateral "
     "TableFromRows TableSample Cube Rollup GroupingSets Pivot PivotAny PivotAlias UnpivotColumns "
-    "IndexTableHint Window WindowSpec Filter WithinGroup IgnoreNulls RespectNulls HavingMax "
+    "IndexTableHint Partition Window WindowSpec Filter WithinGroup IgnoreNulls RespectNulls "
+    "HavingMax "
     # names, constants and types
     "Identifier Star Alias Aliases Literal Null Boolean Var Paren Tuple BitString HexString "
     "ByteString RawString UnicodeString National Introducer CharacterSet DataTypeParam "

@@ -62,6 +62,8 @@ class Resolver(Sources):
         """Resolves a whole statement."""
         if isinstance(tree, exp.Query | exp.Values):
             self.query(tree, None, "output")
+        elif isinstance(tree, exp.Pivot):
+            self.untraced(tree)
         else:
             resolve_change(tree, self)
 

@@ -250,13 +250,18 @@ class Sources(ABC):
         )
 
     def untraced(self, node: exp.Expr) -> None:
-        """Makes a problem of syntax that columns cannot be traced through."""
+        """Makes a problem of syntax that hides where columns come from; its tables are noted."""
         self.ledger.problem(
             "node.untraced",
             "The guard cannot trace the columns through this syntax.",
             type(node).__name__.upper(),
             alternative="Write it with GROUP BY and CASE instead.",
         )
+        for table in node.find_all(exp.Table):
+            if isinstance(table.this, exp.Identifier) and cte_of(table, self.dialect) is None:
+                self.base_table(table)
+        for name in node.find_all(exp.Column, exp.Star):
+            self.ledger.seen.add(id(name))
 
 
 def _alias_columns(node: exp.Expr) -> list[str]:

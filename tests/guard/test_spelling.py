@@ -1,0 +1,97 @@
+"""Respelled text means to the engine what the original meant."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from guard.errors import Refused
+from guard.spelling import BUILT_IN_OPERATORS
+from guard.statement import parse
+
+
+def respelled(sql: str, dialect: str) -> str:
+    """The parsed statement as text again."""
+    return parse(sql, dialect).tree.sql(dialect)
+
+
+@pytest.mark.parametrize(
+    ("sql", "meant"),
+    [
+        ("SELECT a ~= b", "SELECT a OPERATOR(~=) b"),
+        ("SELECT a <<| b, c |>> d", "SELECT a OPERATOR(<<|) b, c OPERATOR(|>>) d"),
+        ("SELECT a ?- b", "SELECT a OPERATOR(?-) b"),
+        ("SELECT a=-1, b*-c, d>=-2", "SELECT a = -1, b * -c, d >= -2"),
+        ("SELECT a<>-1", "SELECT a <> -1"),
+        ("SELECT a->>'b'", "SELECT a ->> 'b'"),
+        ("SELECT box '(0,0)'", "SELECT CAST('(0,0)' AS BOX)"),
+        ("SELECT path FROM t WHERE box < line", "SELECT path FROM t WHERE box < line"),
+        ("SELECT '@@@' || a /* <^ */", "SELECT '@@@' || a /* <^ */"),
+        ("SELECT make_date(year => 1)", "SELECT MAKE_DATE(year => 1)"),
+    ],
+)
+def test_postgresql_operators_and_constants(sql: str, meant: str) -> None:
+    assert respelled(sql, "postgres").upper() == meant.upper()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT a === b",
+        "SELECT a +!- b",
+        "SELECT a ||- b",
+        "SELECT a <@- b",
+        "SELECT |@| a",
+        "SELECT a ! b",
+        "SELECT !a",
+        "SELECT 1 OPERATOR(public.===) 2",
+        "SELECT @-@ a",
+    ],
+)
+def test_an_operator_postgresql_does_not_have_is_refused(sql: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse(sql, "postgres")
+    assert caught.value.refusal.rule == "statement.operator"
+
+
+@pytest.mark.parametrize("operator", sorted(BUILT_IN_OPERATORS - {"?", "=>", "|/", "||/"}))
+def test_every_built_in_operator_can_be_read(operator: str) -> None:
+    assert parse(f"SELECT a {operator} b", "postgres").tree
+
+
+@pytest.mark.parametrize(
+    ("sql", "meant"),
+    [
+        ("SELECT \\N", "SELECT NULL"),
+        ("VALUES (1, 'a'), (2, (SELECT 3))", "SELECT 1, 'a' UNION ALL SELECT 2, (SELECT 3)"),
+        ("VALUES ROW(1, 2), ROW(3, 4)", "SELECT 1, 2 UNION ALL SELECT 3, 4"),
+        ("VALUES (1) ORDER BY 1 LIMIT 2", "SELECT 1 ORDER BY 1 LIMIT 2"),
+        ("SELECT MATCH a, b AGAINST ('x') FROM t", "SELECT MATCH(a, b) AGAINST('x') FROM t"),
+        ("SELECT '\\\\N'", "SELECT '\\\\N'"),
+    ],
+)
+def test_mysql_spellings(sql: str, meant: str) -> None:
+    assert respelled(sql, "mysql") == meant
+
+
+@pytest.mark.parametrize(
+    ("sql", "meant"),
+    [
+        ("SELECT 1 WHERE 2 IN t", "SELECT 1 WHERE 2 IN (SELECT * FROM t)"),
+        ("SELECT 2 NOT IN main.t", "SELECT NOT 2 IN (SELECT * FROM main.t)"),
+        ('SELECT 2 IN "a t" OR 1', 'SELECT 2 IN (SELECT * FROM "a t") OR 1'),
+        ("SELECT 2 IN (1, 2)", "SELECT 2 IN (1, 2)"),
+    ],
+)
+def test_sqlite_in_a_table(sql: str, meant: str) -> None:
+    assert respelled(sql, "sqlite") == meant
+
+
+@pytest.mark.parametrize("sql", ["SELECT 2 IN t", "SELECT 3 NOT IN main.t", "SELECT 2 IN t AND 1"])
+def test_sqlite_answers_both_spellings_alike(sql: str) -> None:
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE TABLE t (a)")
+    database.execute("INSERT INTO t VALUES (1), (2)")
+    meant = respelled(sql, "sqlite")
+    assert database.execute(meant).fetchall() == database.execute(sql).fetchall()
