@@ -94,8 +94,12 @@ def _shown(
         return any(t.casefold() in text.names for t in _tables_of(tag, vocabulary))
     if tag.op == "by" and not tag.entries:
         return _names_a_row(after) or text.has("GROUP BY", "PARTITION BY", "LIMIT ", " DESC")
+    if tag.op == "each" and following is not None and following.tables and text.has("AVG("):
+        return _visible(following, None, text, vocabulary)
     if tag.op == "count" and following is not None and following.op in {"grain", "unit"}:
         return True
+    if tag.text.casefold() in {"date", "dates"} and before is not None and before.tables:
+        return _visible(before, None, text, vocabulary)
     if tag.op == "distinct" and following is not None and following.tables:
         return True
     return _visible(tag, before, text, vocabulary)
@@ -172,7 +176,7 @@ def _entry_visible(entry: Entry, text: _Text, vocabulary: Vocabulary) -> bool:
     match entry:
         case TableEntry(table, hop):
             if hop is not None:
-                return all(n.casefold() in text.names for n in (hop.target, *hop.columns))
+                return all(n.casefold() in text.names for n in (hop.table, *hop.columns))
             return table.casefold() in text.names or _key_visible(table, text, vocabulary)
         case RowsVerb(table):
             return table.casefold() in text.names
@@ -215,7 +219,7 @@ def _metric_visible(name: str, text: _Text, vocabulary: Vocabulary) -> bool:
 def _operator_visible(tag: Tag, before: Tag | None, text: _Text) -> bool:
     if tag.op in {"grain", "unit"}:
         counted = before is not None and (
-            before.number is not None or before.op in {"prep", "count"}
+            before.number is not None or before.op in {"prep", "count", "avg"}
         )
         return counted or text.has(*_GRAIN_MARKS.get(tag.argument, ()))
     if tag.op == "cmp":

@@ -84,6 +84,7 @@ def _subs(scope: Scope, anchor: Path, table: str, about: str) -> Iterable[tuple[
             continue
         link = links[0]
         inner = Scope(scope.vocabulary, base, shut=link[-1], near=about)
+        inner.inside = True
         yield Sub(base=base, link=link, anchor=anchor, about=about), inner
 
 

@@ -46,6 +46,9 @@ FAR = 3.0
 """What a condition on rows that point here costs, beside one on the way."""
 
 
+_TOGETHER = "Say “A vs B” for each of the periods, or “from A to B” for all of them together."
+
+
 @dataclass
 class Resolved:
     """Conditions of one query level; `part` are those after "that are", for shares."""
@@ -99,6 +102,8 @@ def _value(test: ValueTest, scope: Scope) -> tuple[Condition, float]:
         for c in dict.fromkeys(fields_of(test))
         for f in scope.find(c)
     ]
+    if test.all_of and not test.negated and (scope.alone or scope.inside):
+        raise _either_or_each(test, scope)
     chosen = _best_value(_as_near(found, test, scope), test, scope)
     values = _values_in(test, chosen.ref.field)
     return IsValue(ref=chosen.ref, values=values, negated=test.negated), chosen.cost
@@ -107,6 +112,9 @@ def _value(test: ValueTest, scope: Scope) -> tuple[Condition, float]:
 def _as_near(found: list[Found], test: ValueTest, scope: Scope) -> list[Found]:
     """Names of rows of two other tables are equally likely, however near the tables are."""
     own = scope.near or scope.base
+    near = [f for f in found if f.ref.path and f.ref.field.table in scope.mentioned]
+    if near and scope.near is None and any(f.ref.field.table == scope.base for f in found):
+        return [Found(f.ref, 0) for f in found if f in near or not f.ref.path]
     names = [
         f
         for f in found
@@ -133,6 +141,19 @@ def _vagueness(column: Field, test: ValueTest, scope: Scope) -> float:
     if label and others and not scope.titles and column.table == (scope.near or scope.base):
         return 2
     return 5 if rare and not label else 0
+
+
+def _either_or_each(test: ValueTest, scope: Scope) -> Exception:
+    """“Revenue in A and B” may be of both together or of each, “who bought A and B” any or all."""
+    either = " or ".join(test.words)
+    if scope.inside:
+        reason = (
+            f"“{' and '.join(test.words)}” can mean all of them or any of them. Say “{either}”."
+        )
+        return Unresolved(test.text, reason)
+    each = " vs ".join(test.words)
+    choices = (Choice("both together", either), Choice("each by itself", each))
+    return Tied(" and ".join(test.words), test.start, test.end, choices)
 
 
 def _best_value(found: list[Found], test: ValueTest, scope: Scope) -> Found:
@@ -237,10 +258,21 @@ def add_periods(tests: Sequence[PeriodTest], scope: Scope, out: Resolved) -> Non
             out.assumptions.append(test.period.assumed)
     for ref, periods in by_ref.items():
         if len(periods) > 1 and _apart(periods):
+            if scope.alone:
+                raise Unresolved("", _TOGETHER)
             out.add(InPeriod(ref=ref, periods=tuple(periods)), part=False)
             continue
+        if len(periods) > 1 and not _open_pair(periods):
+            raise Unresolved("", "Two periods are named for one date. Name one, or compare them.")
         for period in periods:
             out.add(InPeriod(ref=ref, periods=(period,)), part=False)
+
+
+def _open_pair(periods: Sequence[Period]) -> bool:
+    """True for "since A" with "until B"."""
+    starts = [p for p in periods if p.start is not None and p.end is None]
+    ends = [p for p in periods if p.end is not None and p.start is None]
+    return len(periods) == 2 and len(starts) == len(ends) == 1
 
 
 def _apart(periods: Sequence[Period]) -> bool:

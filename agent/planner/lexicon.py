@@ -219,6 +219,7 @@ class Lexicon:
         if kind == "date":
             for verb in date_verbs(column.name):
                 self._add((verb,), DateVerb(field))
+                self._add((verb, "date"), ColumnEntry(field))
         if meaning is None:
             return
         self._say(meaning.synonyms, ColumnEntry(field))

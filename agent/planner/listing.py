@@ -7,16 +7,18 @@ from dataclasses import replace
 from agent.planner.clauses import resolve_clause
 from agent.planner.conditions import Resolved
 from agent.planner.frame import (
+    Exists,
     Frame,
     Order,
     Ref,
+    Sub,
 )
 from agent.planner.groups import group_of
 from agent.planner.joins import Path
 from agent.planner.lexicon import TableEntry
 from agent.planner.numbers import heads_of
 from agent.planner.reading import Item
-from agent.planner.refs import Scope, Unresolved, best, entry_of
+from agent.planner.refs import Scope, Tied, Unresolved, best, entry_of
 from agent.planner.schema import Field, is_key
 from agent.planner.shape import Shape
 from agent.planner.vocabulary import Vocabulary
@@ -26,6 +28,10 @@ def list_rows(shape: Shape, scope: Scope) -> tuple[float, Frame]:
     """Returns the frame that lists rows of the base, and what it costs."""
     resolved = Resolved()
     resolve_clause(shape.root, scope, (), resolved)
+    hop = shape.rows.hop if shape.rows else None
+    if hop is not None:
+        sub = Sub(base=hop.table, link=(hop,), anchor=(), about=hop.table)
+        resolved.add(Exists(sub=sub), part=False)
     shown, cost, joined = _shown(shape, scope)
     frame = Frame(
         base=scope.base,
@@ -62,7 +68,14 @@ def _shown(shape: Shape, scope: Scope) -> tuple[tuple[Ref, ...], float, tuple[Pa
             joined.append(path)
             shown += _identity(vocabulary, path[-1].target, path)
             continue
-        found = scope.column(item, "show")
+        try:
+            found = scope.column(item, "show")
+        except Tied as tie:
+            label = vocabulary.label(scope.base)
+            if set(tie.fields) != set(label):
+                raise
+            shown += [Ref((), f) for f in label]
+            continue
         cost += max(found.cost, 0)
         shown.append(found.ref)
         if found.ref.path:
@@ -86,7 +99,7 @@ def _link(item: Item, scope: Scope) -> Path:
 
 
 def _all_columns(vocabulary: Vocabulary, rows: TableEntry) -> list[Ref]:
-    if rows.hop is not None:
+    if rows.hop is not None and rows.hop.table == rows.hop.target:
         raise Unresolved(rows.table)
     table = vocabulary.table(rows.table)
     given = vocabulary.meaning(rows.table).columns
@@ -130,6 +143,7 @@ def _row_rank(shape: Shape, scope: Scope) -> Ref:
 
 
 MAX_SHOWN = 12
+"""Columns a list shows when the semantic layer does not say which."""
 
 
 def _categories(scope: Scope, shown: tuple[Ref, ...]) -> bool:

@@ -19,7 +19,7 @@ _ADDITIVE |= {"purchase", "click", "spend", "fee", "stock", "budget"}
 _AVERAGED = {"price", "rate", "rating", "satisfaction", "score", "age", "length", "duration"}
 _AVERAGED |= {"millisecond", "second", "minute", "salary", "percent", "percentage", "temperature"}
 _HEADS = {
-    "price": ("price", "cost", "fee", "rate", "amount", "total"),
+    "price": ("price",),
     "length": ("millisecond", "second", "minute", "hour", "duration", "length"),
     "weight": ("weight", "byte"),
     "profit": ("profit", "margin"),
@@ -187,7 +187,7 @@ def heads_of(vocabulary: Vocabulary, table: str, heads: Sequence[str]) -> list[F
         found = [f for f in numbers if name_stems(f.column)[-1:] == (word,)]
         if found:
             return found
-    return []
+    return heads_of(vocabulary, table, ("size",)) if "price" in heads else []
 
 
 def _metric(measure: Measure, scope: Scope) -> tuple[Number, float]:

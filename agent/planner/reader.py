@@ -39,6 +39,8 @@ class Reader:
         self.mode: Op | None = None
         """The connecting word just read: with, without, not, never, their, sort."""
         self.verb: Tag | None = None
+        self.passive = False
+        """True when the verb was passive: what was sold, not who sold."""
 
     def tag(self, ahead: int = 0) -> Tag | None:
         """Returns the tag `ahead` of the cursor, or None past either end."""
@@ -94,11 +96,21 @@ class Reader:
         """Returns the tables that the question is about so far: target, measures, open clauses."""
         found = set(self.tables_of(self.reading.target))
         for measure in self.reading.measures:
-            found |= self.tables_of(measure.item)
+            columns = {c.field.table for c in measure.item.columns}
+            found |= self.tables_of(measure.item) or (columns if len(columns) == 1 else set())
         rank = self.reading.rank
         if rank is not None and rank.measure is not None:
             found |= self.tables_of(rank.measure.item)
         return found
+
+    def asked_table(self) -> str | None:
+        """Returns the table whose rows are asked for or counted, if it is certain."""
+        reading = self.reading
+        items = [reading.target] if reading.target else []
+        items += [m.item for m in reading.measures if m.aggregate == "count"]
+        tables = {t.table for i in items if i for t in i.tables if t.hop is None}
+        sums = any(m.aggregate != "count" for m in reading.measures)
+        return tables.pop() if len(tables) == 1 and not sums and reading.rank is None else None
 
     def tables_of(self, item: Item | None) -> set[str]:
         """Returns the tables an item may be about."""
@@ -155,7 +167,11 @@ def _item(tag: Tag, *, grain: Grain | None = None) -> Item:
 def _compound(reader: Reader, ahead: int) -> tuple[Item, int] | None:
     """`ticket category`: a column by way of its table."""
     table, column = reader.tag(ahead), reader.tag(ahead + 1)
-    if table is None or column is None or not column.columns or column.op == "grain":
+    if table is None or column is None:
+        return None
+    if column.text.casefold() in {"date", "dates"}:
+        return _usual_date(reader, table, column)
+    if not column.columns or column.op == "grain":
         return None
     owned = _owned(table, column.columns)
     if not owned:
@@ -163,6 +179,17 @@ def _compound(reader: Reader, ahead: int) -> tuple[Item, int] | None:
     text = f"{table.text} {column.text}"
     item = Item(text=text, start=table.start, end=column.end, columns=owned, plural=column.plural)
     return item, 2
+
+
+def _usual_date(reader: Reader, table: Tag, word: Tag) -> tuple[Item, int] | None:
+    """`ticket date`: the date the table is usually about."""
+    owners = {t.table for t in table.tables if t.hop is None}
+    fields = [f for o in owners if (f := reader.vocabulary.usual_date(o)) is not None]
+    if len(fields) != 1 or table.plural:
+        return None
+    text = f"{table.text} {word.text}"
+    columns = (ColumnEntry(fields[0]),)
+    return Item(text=text, start=table.start, end=word.end, columns=columns), 2
 
 
 def _qualified(reader: Reader, ahead: int, tag: Tag) -> tuple[Item, int] | None:

@@ -86,6 +86,8 @@ class ValueTest:
     after_pivot: bool = False
     all_of: bool = False
     """True when the values were joined by "and"."""
+    words: tuple[str, ...] = ()
+    """Each value as it was spoken."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,10 @@ class Scope:
         self.mentioned: frozenset[str] = frozenset()
         self.strict = False
         """True for sums, which conditions on other rows would make sums of something else."""
+        self.alone = False
+        """True for numbers that are not compared: values joined by "and" may be one or several."""
+        self.inside = False
+        """True below other rows, where several values may be spread over several of them."""
         self.titles = True
         """False when rows are asked for, which are seldom picked by their own title."""
 

@@ -14,6 +14,7 @@ from agent.planner.frame import (
     IsValue,
     Number,
     Order,
+    RowGroup,
     TimeGroup,
 )
 from agent.planner.groups import date_of, group_of, only_known
@@ -27,8 +28,6 @@ from agent.planner.shaping import shape_of
 from agent.planner.timegrammar import Grain
 from agent.planner.vocabulary import Vocabulary
 
-"""Columns a list shows when the semantic layer does not say which."""
-
 
 def resolve(reading: Reading, vocabulary: Vocabulary) -> Frame:
     """Returns the query a reading stands for.
@@ -40,20 +39,21 @@ def resolve(reading: Reading, vocabulary: Vocabulary) -> Frame:
     shape = shape_of(reading, vocabulary)
     tries: list[tuple[float, int, Frame]] = []
     failures: list[Unresolved] = []
-    ties: list[Tied] = []
+    ties: list[tuple[int, Tied]] = []
     for order, base in enumerate(_bases(shape, vocabulary)):
         try:
             cost, frame = _over(base, shape, vocabulary)
         except Unresolved as error:
             failures.append(error)
         except Tied as tie:
-            ties.append(tie)
+            ties.append((order, tie))
         else:
             tries.append((cost, order, frame))
+    metric = bool(shape.measures) and shape.measures[0].aggregate == "metric"
+    if ties and (not tries or (metric and ties[0][0] < min(o for _, o, _ in tries))):
+        raise ties[0][1]
     if tries:
         return _cheapest(tries)
-    if ties:
-        raise ties[0]
     raise _telling(failures)
 
 
@@ -84,6 +84,7 @@ def _over(base: str, shape: Shape, vocabulary: Vocabulary) -> tuple[float, Frame
     scope = Scope(vocabulary, base, near=_near(base, shape, vocabulary))
     scope.mentioned = _mentioned(shape)
     scope.strict = any(m.aggregate not in {"count", "distinct"} for m in shape.measures)
+    scope.alone = bool(shape.measures) and not shape.compare
     scope.titles = bool(shape.shown) and shape.rows is None
     if shape.measures:
         return _numbers(shape, scope)
@@ -100,6 +101,8 @@ def _near(base: str, shape: Shape, vocabulary: Vocabulary) -> str | None:
 def _mentioned(shape: Shape) -> frozenset[str]:
     items = [*shape.groups, *shape.shown, *(m.item for m in shape.measures)]
     tables = {t.table for i in items for t in i.tables}
+    qualified = [i for i in shape.groups if " " in i.text and not i.tables]
+    tables |= {c.field.table for i in qualified for c in i.columns}
     keyed = {t.table.table for t in shape.root.tests if isinstance(t, KeyTest)}
     named = {t for n in shape.root.tests if isinstance(n, NameTest) for t in n.tables}
     return frozenset(tables | keyed | named)
@@ -143,9 +146,22 @@ def _numbers(shape: Shape, scope: Scope) -> tuple[float, Frame]:
         inner=shape.inner,
         assumptions=tuple(dict.fromkeys((*shape.assumptions, *resolved.assumptions))),
     )
+    frame = _per_own_row(frame, shape)
     frame = _ranked(_compared(_grown(frame, shape, scope), shape), shape)
     _check(frame, shape)
     return cost, frame
+
+
+def _per_own_row(frame: Frame, shape: Shape) -> Frame:
+    """“Average cost per order” over the orders themselves is the plain average."""
+    own = [g for g in frame.groups if isinstance(g, RowGroup) and not g.path]
+    if not own or shape.rank is not None or shape.transform:
+        return frame
+    if len(frame.groups) == 1 and all(n.kind == "avg" for n in frame.numbers):
+        return replace(frame, groups=())
+    raise Unresolved(
+        shape.groups[0].text, f"That is one line for each {own[0].table}. Name a wider group."
+    )
 
 
 def _as_asked(number: Number, resolved: Resolved) -> Number:

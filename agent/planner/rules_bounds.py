@@ -186,7 +186,7 @@ def column_test(reader: Reader) -> bool:
 
 
 def _bounded_column(reader: Reader, item: Item, at: int, *, negated: bool) -> bool:
-    found = bound_at(reader, at)
+    found = bound_at(reader, at) or _equal(reader, item, at)
     if found is None or negated or reader.op(at) == "only":
         return False
     bound, length = found
@@ -194,6 +194,16 @@ def _bounded_column(reader: Reader, item: Item, at: int, *, negated: bool) -> bo
     reader.mode_once()
     reader.add(NumberTest(bound=bound, item=item))
     return True
+
+
+def _equal(reader: Reader, item: Item, at: int) -> tuple[Bound, int] | None:
+    """`with satisfaction 1`: the number itself."""
+    tag, after = reader.tag(at), reader.tag(at + 1)
+    if tag is None or tag.number is None or tag.op or (after is not None and after.tables):
+        return None
+    if not any(reader.vocabulary.is_measure(c.field) for c in item.columns):
+        return None
+    return Bound(comparison="=", number=tag.number, text=tag.text), 1
 
 
 def _text_of_column(reader: Reader, item: Item, at: int, *, negated: bool) -> bool:

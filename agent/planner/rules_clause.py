@@ -13,7 +13,16 @@ from agent.planner.lexicon import (
     TableEntry,
 )
 from agent.planner.reader import Reader, item_at
-from agent.planner.reading import Clause, ClauseRole, Item, Measure, NameTest, NullTest, Unread
+from agent.planner.reading import (
+    Clause,
+    ClauseRole,
+    Item,
+    KeyTest,
+    Measure,
+    NameTest,
+    NullTest,
+    Unread,
+)
 from agent.planner.rules_bounds import metric_item
 from agent.planner.rules_measure import adjectives
 from agent.planner.rules_tests import counted_head, narrowed, values_at
@@ -107,6 +116,9 @@ def _as_target(reader: Reader, item: Item, head: int) -> bool:
         return _with_adjectives(reader, head)
     if head == 0 and _named_row(reader, item):
         return True
+    before = reader.tag(-1) if reader.at else None
+    if reading.shown and before is not None and before.columns and not before.op and head == 0:
+        raise Unread(before.text)
     counted = (reading.share, reading.growth, reading.running, reading.compare, reading.trend)
     if any(counted):
         reading.measures.append(Measure(aggregate="count", item=item))
@@ -171,11 +183,24 @@ def verb(reader: Reader) -> bool:
         return False
     if tag.of(RoleVerb):
         return _role(reader, tag)
+    _narrow_measure(reader, tag)
     if _moment(reader, tag):
         return True
     if tag.values:
         return False
     return _rows(reader, tag)
+
+
+def _narrow_measure(reader: Reader, tag: Tag) -> None:
+    """`total amount paid`: of the columns the number may be, those of the verb's rows."""
+    measures = reader.reading.measures
+    if not measures or reader.mode in _NEGATIVE or reader.clause is not reader.reading.root:
+        return
+    tables = {v.table for v in tag.of(RowsVerb)} | {v.field.table for v in tag.of(DateVerb)}
+    columns = measures[-1].item.columns
+    kept = tuple(c for c in columns if c.field.table in tables)
+    if kept and len({c.field.table for c in columns}) > 1:
+        measures[-1] = replace(measures[-1], item=replace(measures[-1].item, columns=kept))
 
 
 def _acts(reader: Reader) -> bool:
@@ -244,6 +269,7 @@ def _rows(reader: Reader, tag: Tag) -> bool:
     rows = tuple(v.table for v in tag.of(RowsVerb))
     spent = tag.of(MetricVerb)
     reader.verb = tag
+    reader.passive = reader.op(-1) == "be"
     mode = reader.mode
     if reader.how_much and spent and not reader.reading.measures:
         reader.take()
@@ -299,6 +325,9 @@ def _role(reader: Reader, tag: Tag) -> bool:
     following = reader.tag(reader.past("prep", "to", ahead=1))
     grouped = following is not None and following.op in {"each", "by"}
     groups = {t.hop for g in reader.reading.groups for t in g.tables}
+    named = [t for t in reader.reading.root.tests if isinstance(t, KeyTest | NameTest)]
+    if named and reader.reading.target is None:
+        raise Unread(tag.text, "Ask it the other way round: “employees who report to ...”.")
     own_way = hop.table in known and hop.table != hop.target
     reader.take()
     if grouped or own_way or hop in groups or reader.mode in _NEGATIVE:

@@ -98,7 +98,7 @@ def _rank_by(reader: Reader, rank: Rank) -> bool:
         counted = Measure(aggregate="count", item=found[0])
         reader.reading.rank = replace(rank, measure=counted)
         return True
-    reader.reading.rank = replace(rank, item=found[0], measure=None)
+    reader.reading.rank = replace(rank, item=found[0], measure=None, heads=())
     return True
 
 
@@ -116,6 +116,9 @@ def _groups(reader: Reader, *, per: bool) -> bool:
         taken += 1
         joint = reader.past("and", "by", "each", "prep")
         if joint == 0 or not _another(reader, joint):
+            break
+        rank = reader.reading.rank
+        if reader.op(joint - 1) == "by" and rank and _may_measure(reader, rank, joint):
             break
         per = (per and reader.op(joint - 1) != "by") or reader.op(joint - 1) == "each"
         reader.take(joint)
@@ -151,7 +154,8 @@ def calendar(reader: Reader) -> bool:
         reader.reading.groups.append(found[0])
         return True
     reading = reader.reading
-    if reading.target is None and (reading.rank is not None or reading.which):
+    bounded = tag.plural and reader.op(1) in {"with", "whose", "who"} and not reading.measures
+    if reading.target is None and (reading.rank is not None or reading.which or bounded):
         reader.take()
         reading.target = found[0]
         return True

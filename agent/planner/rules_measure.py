@@ -24,6 +24,7 @@ from agent.planner.units import UNITS, length_unit
 from agent.planner.words import stems_of
 
 _AGGREGATES: dict[str, Aggregate] = {"sum": "sum", "avg": "avg", "max": "max", "min": "min"}
+_ENDS: dict[str, Aggregate] = _AGGREGATES | {"earliest": "min", "latest": "max"}
 _GRAINS: dict[str, Grain] = {g: g for g in get_args(Grain)}
 
 
@@ -43,7 +44,7 @@ def measure(reader: Reader) -> bool:
     mode = reader.mode_once()
     if mode in {"without", "no", "never", "not"}:
         return _without_metric(reader)
-    several = _several(reader)
+    several = several_measures(reader)
     if several:
         reader.reading.measures.extend(several)
         return True
@@ -59,12 +60,12 @@ def measure(reader: Reader) -> bool:
     return True
 
 
-def _several(reader: Reader) -> list[Measure]:
-    """`minimum and maximum price`: several aggregates of one column."""
+def several_measures(reader: Reader) -> list[Measure]:
+    """Reads several aggregates of one column, such as `minimum and maximum price`."""
     aggregates: list[Aggregate] = []
     at = 0
-    while (tag := reader.tag(at)) is not None and tag.op in _AGGREGATES and not tag.entries:
-        aggregates.append(_AGGREGATES[tag.op])
+    while (tag := reader.tag(at)) is not None and tag.op in _ENDS and not tag.entries:
+        aggregates.append(_ENDS[tag.op])
         at += 1
         if reader.op(at) != "and":
             break
@@ -82,6 +83,8 @@ def _add(reader: Reader, found: Measure) -> None:
     reading = reader.reading
     rank = reading.rank
     if rank is not None and rank.measure is None and reading.target is None and not rank.by_date:
+        raise Unread(found.item.text)
+    if reading.measures and not reader.joined and not reader.reading.compare:
         raise Unread(found.item.text)
     target = reading.target
     if target is not None and target.tables and reader.joined and rank is None:
@@ -108,6 +111,8 @@ def starts_measure(reader: Reader, ahead: int = 0) -> bool:
         return False
     if tag.op in {"count", "sum", "avg", "max", "min"}:
         return True
+    if tag.tables and reader.op(ahead + 1) not in {"by", "each"}:
+        return False
     return bool(tag.metrics) and tag.op is None
 
 
@@ -213,6 +218,9 @@ def _aggregate(reader: Reader, aggregate: Aggregate, text: str) -> Measure:
     at = reader.past("prep")
     if reader.op(at) == "count":
         reader.take(at + 1)
+        unit = reader.tag()
+        if unit is not None and unit.argument in UNITS and reader.op(1) == "to":
+            return replace(duration_measure(reader), unit=UNITS[unit.argument])
         inner = count_rows(reader, text)
         if aggregate == "avg":
             return replace(inner, over=True)
@@ -220,9 +228,16 @@ def _aggregate(reader: Reader, aggregate: Aggregate, text: str) -> Measure:
             return inner
         raise Unread(text)
     reader.take(at)
+    unit = reader.tag()
+    if aggregate == "avg" and unit is not None and unit.argument in UNITS and reader.op(1) == "to":
+        return replace(duration_measure(reader), unit=UNITS[unit.argument])
     usual = _usual_of_row(reader) if aggregate == "sum" else None
     if usual is not None:
         return Measure(aggregate="sum", item=usual)
+    if aggregate == "avg" and reader.op() == "sum" and _item_follows(reader, 1):
+        reader.take()
+        inner = _aggregate(reader, "sum", text)
+        return replace(inner, over=True)
     grain = _inner_grain(reader)
     adjectives(reader)
     if aggregate == "avg" and reader.op() == "take":

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.planner.lexicon import MetricEntry, MetricVerb
+from agent.planner.lexicon import MetricEntry, MetricVerb, RowsVerb
 from agent.planner.reader import Reader, item_at
 from agent.planner.reading import Aggregate, Item, Measure, Rank, Unread
 from agent.planner.rules_bounds import metric_item
-from agent.planner.rules_measure import count_rows, read_measure, starts_measure
+from agent.planner.rules_measure import (
+    count_rows,
+    read_measure,
+    several_measures,
+    starts_measure,
+)
 from agent.planner.rules_tests import counted_head
 from agent.planner.tagging import Tag
 from agent.planner.words import stems_of
@@ -27,6 +32,10 @@ def rank(reader: Reader) -> bool:
     word = reader.tag(ahead)
     if word is None or word.op not in _RANKING:
         return False
+    several = several_measures(reader)
+    if several:
+        reader.reading.measures.extend(several)
+        return True
     reader.take(ahead + 1)
     following = reader.tag()
     if count is None and following is not None and following.number is not None:
@@ -181,6 +190,8 @@ def _most(reader: Reader, base: Rank, word: Tag) -> Rank | None:
         return replace(base, by_popularity=True, text=f"{word.text} {following.text}")
     if starts_measure(reader):
         return replace(base, measure=read_measure(reader))
+    if counted_head(reader):
+        return _most_rows(reader, base, word)
     found = item_at(reader)
     if found is not None and found[0].columns and not found[0].tables:
         return _most_of_column(reader, base, found[0], found[1])
@@ -219,6 +230,9 @@ def _of_verb(reader: Reader, word: Tag) -> Measure:
     verb = reader.verb
     if verb is None:
         raise Unread(word.text)
+    units = _units(reader, verb) if reader.passive else None
+    if units is not None and verb.of(RowsVerb):
+        return units
     spent = verb.of(MetricVerb)
     if spent:
         return Measure(aggregate="metric", item=metric_item(verb, spent[0]))
@@ -238,6 +252,8 @@ def more(reader: Reader) -> bool:
         found = read_measure(reader)
     elif counted_head(reader) is not None:
         found = count_rows(reader, tag.text)
+    elif len(reading.measures) == 1:
+        found = reading.measures[0]
     else:
         found = _of_verb(reader, tag)
     reading.compare = reading.winner = True

@@ -8,6 +8,7 @@ from typing import get_args
 from agent.planner.lexicon import ColumnEntry
 from agent.planner.reader import Reader, item_at
 from agent.planner.reading import (
+    Clause,
     FlagTest,
     Item,
     KeyTest,
@@ -52,8 +53,24 @@ def value(reader: Reader) -> bool:
         reader.take(column[1])
     if negated and isinstance(previous, ValueTest) and previous.text == test.text:
         raise Unread(tag.text)
+    if not negated and reader.clause is reader.reading.root:
+        rows = _rows_behind(reader, test)
+        if rows:
+            reader.open(Clause(rows=rows, text=test.text))
     reader.add(replace(test, negated=negated))
     return True
+
+
+def _rows_behind(reader: Reader, test: ValueTest) -> tuple[str, ...]:
+    """`customers who returned something`: rows that point at those asked for hold the value."""
+    asked = reader.asked_table()
+    if asked is None:
+        return ()
+    tables = dict.fromkeys(v.field.table for v in test.options[0])
+    graph = reader.vocabulary.graph
+    if any(graph.distance(asked, t) is not None for t in tables):
+        return ()
+    return tuple(t for t in tables if graph.bases([asked, t]))
 
 
 def _means_value(reader: Reader, tag: Tag) -> bool:
@@ -72,12 +89,15 @@ def values_at(reader: Reader, ahead: int) -> tuple[ValueTest, int]:
     if first is None:
         raise Unread("")
     options, last, length = [first.values], first, 1
+    spoken = [first.text]
     joins: set[str] = set()
     fields = {v.field for v in first.values}
     while True:
         joint = reader.past("and", "or", "vs", ahead=ahead + length)
+        joined = joint > ahead + length
+        joint = reader.past("prep", ahead=joint)
         tag = reader.tag(joint)
-        if joint == ahead + length or tag is None or not tag.values or tag.tables:
+        if not joined or tag is None or not tag.values or tag.tables:
             break
         shared = fields & {v.field for v in tag.values}
         if not shared:
@@ -86,6 +106,7 @@ def values_at(reader: Reader, ahead: int) -> tuple[ValueTest, int]:
             joins.add(reader.op(index) or "")
         fields, last, length = shared, tag, joint + 1 - ahead
         options.append(tag.values)
+        spoken.append(tag.text)
     if "vs" in joins:
         reader.reading.compare = True
     kept = tuple(tuple(v for v in o if v.field in fields) for o in options)
@@ -96,6 +117,7 @@ def values_at(reader: Reader, ahead: int) -> tuple[ValueTest, int]:
             text=text,
             start=first.start,
             end=last.end,
+            words=tuple(spoken),
             all_of=len(options) > 1 and "or" not in joins and "vs" not in joins,
         ),
         length,
@@ -223,6 +245,8 @@ def _holds_rows(reader: Reader, tag: Tag | None) -> bool:
     """`playlists containing Jazz tracks`: rows that belong to them, not a part of their name."""
     if tag is None or reader.mode is not None:
         return False
+    if tag.op in {"most", "extreme", "cmp", "more"}:
+        return True
     if counted_head(reader, 1) is not None:
         return True
     tables = reader.tables_of(reader.reading.target) or reader.known_tables()

@@ -151,6 +151,8 @@ def _next(
     if period is not None and period[1] >= length:
         return _tag(words[at : at + period[1]], period=period[0]), period[1]
     op, argument, op_length = _operator(words, at)
+    if op == "sort" and before and before[-1].op in {"each", "by", "count", "prep"}:
+        op, op_length = None, 0
     if op == "lead":
         op, op_length = ("noise", op_length) if _at_start(before) else (None, 0)
     if max(length, op_length) > 0:

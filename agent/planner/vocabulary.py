@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent.planner.joins import Graph
 from agent.planner.lexicon import MANY_VALUES, Lexicon
-from agent.planner.schema import Field, find_column, is_key, kind_of, label_of
+from agent.planner.schema import Field, dates_of, find_column, is_key, kind_of, label_of
 from agent.planner.semantics import Semantics, TableMeaning
 from guard import Catalog, Column, Table
 
@@ -74,6 +74,14 @@ class Vocabulary:
         names = label_of(self.table(table)) if given is None else given
         visible = (Field(table, n) for n in names if self.table(table).column(n))
         return tuple(visible)
+
+    def usual_date(self, table: str) -> Field | None:
+        """Returns the date that a table is about, if it is declared or the only one."""
+        owner = self.table(table)
+        name = self.meaning(table).date
+        names = [name] if name else list(dates_of(owner))
+        column = owner.column(names[0]) if len(names) == 1 else None
+        return Field(table, column.name) if column is not None and column.tag is None else None
 
     def is_measure(self, of: Field) -> bool:
         """True for numbers and durations that are no keys: what can be summed or ordered by."""

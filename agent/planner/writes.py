@@ -37,6 +37,9 @@ def write(question: str, vocabulary: Vocabulary) -> WriteRequest | NotUnderstood
     lead = next((w for w in words if w.norm not in _LEADS), None)
     if lead is None or lead.norm not in _UPDATE | _DELETE | _OTHER:
         return None
+    run = tuple(w.stem for w in words if w.start >= lead.start)
+    if vocabulary.lexicon.at(run)[1] > 1:
+        return None
     following = next((w.norm for w in words if w.start > lead.start), "")
     if following in {"in", "of", "over", "up"}:
         return None

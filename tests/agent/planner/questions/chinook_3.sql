@@ -121,7 +121,7 @@ select InvoiceId from Invoice where Total > 20;
 select Name from MediaType;
 
 -- lookup: which support rep does customer 1 have?
-null;
+select SupportRepId from Customer where CustomerId = 1;
 
 -- lookup: country of customer 23
 select Country from Customer where CustomerId = 23;
