@@ -93,11 +93,13 @@ def _uncalled(
     """Yields the words that are neither a type with a size nor an alias with a list of columns."""
     if not unexplained:
         return
+    refusals = functions_of(statement.dialect).refusals
     called = {start for node in nodes if (start := _start(node)) is not None}
     listing = _listing(statement.tree)
     for word in unexplained:
         typed = word.token_type in _TYPES and word.start not in called
-        if not typed and word.start not in listing:
+        named = word.start in listing and word.text.lower() not in refusals
+        if not typed and not named:
             yield word
 
 

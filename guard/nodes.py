@@ -36,7 +36,7 @@ PLAIN: Final = _classes(
     "SimilarTo Glob Match Escape Between In Any All BitwiseAnd BitwiseOr BitwiseXor BitwiseNot "
     "BitwiseLeftShift BitwiseRightShift DPipe Distance DistanceNd Adjacent ExtendsLeft "
     "ExtendsRight Overlaps AtTimeZone FromTimeZone Bracket Slice Lambda Kwarg PropertyEQ "
-    "Comprehension ForIn Variadic "
+    "Variadic "
     # JSON and XML as syntax
     "JSON JSONPath JSONPathFilter JSONPathKey JSONPathRecursive JSONPathRoot JSONPathScript "
     "JSONPathSelector JSONPathSlice JSONPathSubscript JSONPathUnion JSONPathWildcard JSONKeyValue "

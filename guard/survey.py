@@ -151,6 +151,8 @@ def _other(node: exp.Expr, statement: Statement, *, scoped: bool) -> Iterator[Re
                 reason="Variables and settings of the server cannot be read here.",
                 part=f"@{node.name}",
             )
+    elif isinstance(node, exp.Comprehension) and dialect == "duckdb":
+        return  # the parser reads `a FOR b IN c` as one in every dialect
     elif isinstance(node, exp.Operator):
         yield from _operator(node, dialect)
     elif not (type(node) in CHANGE_PARTS and type(statement.tree) in CHANGES):
