@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from redaction.detect.names import COMMON, GIVEN, SURNAME, NameBook, fold, name_book
 from redaction.detect.person import ORGANISATIONS, PARTICLES, SUFFIXES, THINGS, TITLES
@@ -14,6 +14,8 @@ from redaction.lists import sections
 
 _CUES: Final = sections("vocabulary")["cues"]
 """Words after which a name is expected."""
+_HINTS: Final = sections("vocabulary")["hints"]
+"""Words after which a name may stand, and other things as well."""
 _DOINGS: Final = sections("vocabulary")["doings"]
 """What people do in a text, as the word after a name."""
 _NEVER: Final = sections("vocabulary")["never"]
@@ -32,6 +34,9 @@ _WORD: Final = re.compile(rf"{_LETTER}(?:[\w'’\-]|\.(?={_LETTER}))*")
 _CASELESS_LETTER = r"[\u0590-\u06ff\u0900-\u0eff\u10a0-\u10ff\u200c\u200d]"
 _CASELESS: Final = re.compile(rf"{_CASELESS_LETTER}{{1,30}}(?: {_CASELESS_LETTER}{{1,30}})*")
 _MAX_WORDS: Final = 6
+
+Standing = Literal["announced", "hinted", "alone"]
+"""What stands around a possible name: a word that announces a person, one that may, or nothing."""
 
 _HAN_TITLE = r"(?:様|さま|さん|氏|殿|先生|女士|小姐|同学)"
 _HAN_CUE = (
@@ -73,24 +78,30 @@ def _in_run(text: str, run: re.Match[str], book: NameBook) -> Span | None:
     end = _end_of_name(words, folded, start, book)
     if end <= start:
         return None
-    begin = words[start].start()
-    announced = bool(start) and any(f in _CUES for f in folded[:start])
-    title = None
-    if not start:
-        title = _word_before(text, begin)
-        announced = title is not None and fold(title.group(1)) in _CUES_AND_TITLES
-    last = words[end - 1].end()
-    announced = announced or (end - start >= 2 and _answered(text, last))
+    first, last = words[start].start(), words[end - 1].end()
+    before = None if start else _word_before(text, first)
+    standing = _standing(
+        folded[:start], before, answered=end - start >= 2 and _answered(text, last)
+    )
     if end - start == 1:
         turned = _given_after_comma(text, last, book)
-        if turned > last and (announced or book.known(words[start].group(0)) & SURNAME):
-            return Span(begin, turned, PERSON, 0.75)
-    spelt = [w.group(0) for w in words[start:end]]
-    if not _is_person(spelt, folded[start:end], book, announced=announced):
+        surname = book.known(words[start].group(0)) & SURNAME
+        if turned > last and (surname or standing == "announced"):
+            return Span(first, turned, PERSON, 0.75)
+    if not _is_person([w.group(0) for w in words[start:end]], folded[start:end], book, standing):
         return None
-    if title is not None and fold(title.group(1)) in TITLES:
-        begin = title.start(1)
-    return Span(begin, last, PERSON, 0.8 if announced else 0.7)
+    if before is not None and fold(before.group(1)) in TITLES:
+        first = before.start(1)
+    return Span(first, last, PERSON, 0.7 if standing == "alone" else 0.8)
+
+
+def _standing(skipped: list[str], before: re.Match[str] | None, *, latin: bool) -> Standing:
+    around = {*skipped, fold(before.group(1))} if before is not None else set(skipped)
+    if around & _CUES or (before is not None and around & TITLES):
+        return "announced"
+    if around & _HINTS:
+        return "hinted" if latin else "announced"
+    return "alone"
 
 
 def _folded(word: str) -> str:
@@ -100,7 +111,7 @@ def _folded(word: str) -> str:
 
 def _start_of_name(folded: list[str], book: NameBook) -> int:
     start = 0
-    while start < len(folded) and (folded[start] in _CUES or folded[start] in _NEVER):
+    while start < len(folded) and folded[start] in _CUES | _HINTS | _NEVER:
         titled = folded[start] in TITLES and start + 1 < len(folded)
         if titled and folded[start + 1] not in _NEVER:
             break
@@ -128,6 +139,8 @@ def _end_of_name(words: list[re.Match[str]], folded: list[str], start: int, book
 
 _BEFORE: Final = re.compile(rf"({_LETTER}[\w'’\-]{{0,30}})\.?[:\s(\"'„“«]{{0,3}}$")
 _CUES_AND_TITLES: Final = _CUES | TITLES
+_BEFORE_FOREIGN: Final = _CUES | _HINTS | TITLES
+_LATIN_END: Final = "\u0250"
 
 
 def _word_before(text: str, start: int) -> re.Match[str] | None:
@@ -179,8 +192,7 @@ def _names_among(words: list[tuple[int, str]], book: NameBook) -> Iterator[Span]
         index = max(last, index + 1)
 
 
-def _is_person(words: list[str], folded: list[str], book: NameBook, *, announced: bool) -> bool:
-    titled = folded[0] in TITLES and len(folded) > 1
+def _is_person(words: list[str], folded: list[str], book: NameBook, standing: Standing) -> bool:
     core = [
         (w, f)
         for w, f in zip(words, folded, strict=True)
@@ -191,32 +203,51 @@ def _is_person(words: list[str], folded: list[str], book: NameBook, *, announced
     if any(f in THINGS and not book.flags.get(f, 0) & SURNAME for _, f in core[1:]):
         return False
     flags = [book.flags_of(w) for w, _ in core]
-    named = sum(bool(f & (GIVEN | SURNAME)) for f in flags)
-    certain = sum(bool(f & (GIVEN | SURNAME)) and not f & COMMON for f in flags)
-    unknown = sum(not f for f in flags)
-    shouting = all(w.isupper() and len(w) > 1 for w, _ in core)
-    if titled or announced:
-        return _announced_name(len(core), named, certain, unknown, shouting=shouting, titled=titled)
-    if len(core) == 1:
+    shouted = all(w.isupper() and len(w) > 1 for w, _ in core)
+    if folded[0] in TITLES and len(folded) > 1:
+        return _titled(flags, shouted=shouted)
+    match standing:
+        case "announced":
+            return _announced(flags, shouted=shouted)
+        case "hinted":
+            return _certain(flags) >= 1 or _alone(flags, shouted=shouted)
+        case "alone":
+            return _alone(flags, shouted=shouted)
+
+
+def _named(flags: list[int]) -> int:
+    return sum(bool(f & (GIVEN | SURNAME)) for f in flags)
+
+
+def _certain(flags: list[int]) -> int:
+    return sum(bool(f & (GIVEN | SURNAME)) and not f & COMMON for f in flags)
+
+
+def _titled(flags: list[int], *, shouted: bool) -> bool:
+    if shouted:
+        return _certain(flags) >= 1
+    return len(flags) > 1 or flags[0] == 0 or bool(_named(flags))
+
+
+def _announced(flags: list[int], *, shouted: bool) -> bool:
+    if len(flags) == 1 or shouted:
+        return _certain(flags) >= 1
+    unknown = flags.count(0)
+    whole = _named(flags) + unknown == len(flags) and len(flags) <= 4
+    return _certain(flags) >= 1 or _named(flags) >= 2 or whole
+
+
+def _alone(flags: list[int], *, shouted: bool) -> bool:
+    """True for words that are a name with nothing around them to say so."""
+    if len(flags) == 1:
         return False
-    first = next((f for f in flags if f), 0)
-    given = bool(first & GIVEN)
-    return (
-        (certain >= 2 or (certain >= 1 and (named >= 2 or (given and unknown >= 1))))
-        and not (shouting and certain < 2)
-    ) or (given and named >= 2 and len(core) <= 3 and bool(flags[-1] & SURNAME))
-
-
-def _announced_name(
-    count: int, named: int, certain: int, unknown: int, *, shouting: bool, titled: bool
-) -> bool:
-    if count == 1:
-        return certain == 1 or ((titled and (named == 1 or unknown == 1)) and not shouting)
-    if shouting:
-        return certain >= 1
-    if titled and count <= 3:
+    certain, named = _certain(flags), _named(flags)
+    given = bool(next((f for f in flags if f), 0) & GIVEN)
+    if shouted:
+        return certain >= 2
+    if certain >= 2 or (certain and (named >= 2 or (given and 0 in flags))):
         return True
-    return certain >= 1 or named >= 2 or (named + unknown == count and count <= 4)
+    return given and named >= 2 and len(flags) <= 3 and bool(flags[-1] & SURNAME)
 
 
 def _in_han(text: str, book: NameBook) -> set[Span]:
@@ -233,5 +264,5 @@ def _in_han(text: str, book: NameBook) -> set[Span]:
 
 def _stands_as_name(text: str, start: int, end: int) -> bool:
     before = _word_before(text, start)
-    cued = before is not None and fold(before.group(1)) in _CUES_AND_TITLES
+    cued = before is not None and fold(before.group(1)) in _BEFORE_FOREIGN
     return cued or _answered(text, end)

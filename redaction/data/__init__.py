@@ -1,0 +1,1 @@
+"""Word lists, one idea a file; `redaction.lists` reads them."""
