@@ -80,9 +80,9 @@ def _in_run(text: str, run: re.Match[str], book: NameBook) -> Span | None:
         return None
     first, last = words[start].start(), words[end - 1].end()
     before = None if start else _word_before(text, first)
-    standing = _standing(
-        folded[:start], before, answered=end - start >= 2 and _answered(text, last)
-    )
+    standing = _standing(folded[:start], before, latin=text[first] < _LATIN_END)
+    if end - start >= 2 and _answered(text, last):
+        standing = "announced"
     if end - start == 1:
         turned = _given_after_comma(text, last, book)
         surname = book.known(words[start].group(0)) & SURNAME
