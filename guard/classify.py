@@ -15,7 +15,7 @@ from guard.access import Tier as Tier
 from guard.catalog import Catalog
 from guard.errors import Refusal, Refused
 from guard.names import cte_of, find_table
-from guard.nodes import METADATA, verb_of
+from guard.nodes import verb_of
 from guard.resolve import resolve
 from guard.statement import Statement
 from guard.survey import Survey, survey
@@ -66,7 +66,7 @@ def _from_text(statement: Statement) -> Access:
 def _resolved(statement: Statement, catalog: Catalog) -> Access:
     found = survey(statement, scoped=True)
     verb = verb_of(statement.tree)
-    if found.tier not in ("read", "write") or type(statement.tree) in METADATA:
+    if found.tier not in ("read", "write") or isinstance(statement.tree, exp.Show | exp.Pragma):
         tables, writes = _named(found, statement.dialect)
         return Access(
             tier=found.tier,

@@ -59,10 +59,12 @@ class Resolver(Sources):
     """Walks queries; `guard.expressions` walks what stands inside them."""
 
     def statement(self, tree: exp.Expr) -> None:
-        """Resolves a whole statement."""
+        """Resolves a whole statement; of DESCRIBE and EXPLAIN, what they describe."""
+        if isinstance(tree, exp.Describe | exp.Summarize):
+            tree = tree.this
         if isinstance(tree, exp.Query | exp.Values):
             self.query(tree, None, "output")
-        elif isinstance(tree, exp.Pivot):
+        elif isinstance(tree, exp.Pivot | exp.Table):
             self.untraced(tree)
         else:
             resolve_change(tree, self)
