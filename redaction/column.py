@@ -1,8 +1,8 @@
 """The column engine: which values of a column are personal data, each looked at once.
 
-In this order, and a later step only ever adds: the column's name; patterns, run over all values
-at once and then only where they fired; disguises; votes of the column as a whole; names and
-addresses in prose.
+In this order, and a later step only ever adds: the column's name; votes of the column as a whole;
+patterns, run over all values at once and then only where they fired; disguises; names and addresses
+in prose.
 """
 
 from __future__ import annotations
