@@ -39,7 +39,7 @@ def list_rows(shape: Shape, scope: Scope) -> tuple[float, Frame]:
         distinct=shape.distinct and shape.rows is None and _categories(scope, shown),
         conditions=(*resolved.conditions, *resolved.part),
         left_join=joined,
-        assumptions=tuple(dict.fromkeys((*shape.assumptions, *resolved.assumptions))),
+        assumptions=tuple(dict.fromkeys((*shape.assumptions, *resolved.assumptions, *scope.notes))),
     )
     if not frame.distinct and shape.rows is None:
         frame = replace(frame, shown=_with_names(scope, shown))

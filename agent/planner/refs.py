@@ -73,6 +73,8 @@ class Scope:
         self.near = near
         """A table whose own columns come first, such as the one asked for."""
         self.mentioned: frozenset[str] = frozenset()
+        self.notes: list[str] = []
+        """What vague words were taken for."""
         self.strict = False
         """True for sums, which conditions on other rows would make sums of something else."""
         self.alone = False
@@ -127,7 +129,12 @@ class Scope:
         if entries and not allowed:
             raise Unresolved(item.text, masked_reason(item.text))
         found = [f for e in allowed for f in self.find(e.field, WEAK if e.weak else 0)]
-        return best(found, item.text, item.start, item.end)
+        chosen = best(found, item.text, item.start, item.end)
+        vague = {e.field for e in allowed if e.weak} - {e.field for e in allowed if not e.weak}
+        if chosen.ref.field in vague:
+            words = f"{spoken(chosen.ref.field.table)}.{chosen.ref.field.column}"
+            self.notes.append(f"“{item.text}” is read as {words}")
+        return chosen
 
     def _allowed(self, field: Field, use: Use) -> bool:
         if use == "show":

@@ -144,7 +144,7 @@ def _numbers(shape: Shape, scope: Scope) -> tuple[float, Frame]:
         having=tuple(having),
         transform=shape.transform,
         inner=shape.inner,
-        assumptions=tuple(dict.fromkeys((*shape.assumptions, *resolved.assumptions))),
+        assumptions=tuple(dict.fromkeys((*shape.assumptions, *resolved.assumptions, *scope.notes))),
     )
     frame = _per_own_row(frame, shape)
     frame = _ranked(_compared(_grown(frame, shape, scope), shape), shape)

@@ -35,6 +35,10 @@ def measure(reader: Reader) -> bool:
         reader.take()
         reader.how_much = True
         return True
+    several = several_measures(reader)
+    if several:
+        reader.reading.measures.extend(several)
+        return True
     if tag.op == "avg" and not _item_follows(reader, 1):
         reader.take()
         reader.reading.average = True
@@ -44,10 +48,6 @@ def measure(reader: Reader) -> bool:
     mode = reader.mode_once()
     if mode in {"without", "no", "never", "not"}:
         return _without_metric(reader)
-    several = several_measures(reader)
-    if several:
-        reader.reading.measures.extend(several)
-        return True
     found = read_measure(reader)
     limit = bound_at(reader, reader.past("be", "prep"))
     if limit is not None and reader.op(reader.past("be", "prep")) != "only":

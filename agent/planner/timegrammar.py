@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from agent.planner.words import Word
@@ -53,6 +53,14 @@ _MONTH_CUES |= {"during", "of", "for", "last", "vs", "versus", "through", "or", 
 _UNITS: dict[str, Grain] = {u: u for u in ("day", "week", "month", "quarter", "year")}
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4}
 _ORDINALS |= {"4th": 4, "last": 4}
+_MOST: dict[Grain, int] = {
+    "day": 36_500,
+    "week": 5_200,
+    "month": 1_200,
+    "quarter": 400,
+    "year": 100,
+}
+"""How far back "the last N" may reach: a century."""
 _PAST = {"last", "past", "previous", "preceding", "prior"}
 _IN = {"in", "during", "for", "within", "of", "on", "over", "throughout", "at", "from", "the"}
 
@@ -274,7 +282,7 @@ def _relative(words: Sequence[Word], at: int, today: dt.date) -> Found | None:
     count: int | None = None
     if after < len(words) and words[after].number is not None:
         number = words[after].number
-        if number is None or number != int(number) or not 0 < number <= 4_000:
+        if number is None or number != int(number) or not 0 < number <= 36_500:
             return None
         count, after = int(number), after + 1
     unit = _UNITS.get(words[after].stem) if after < len(words) else None
@@ -283,6 +291,8 @@ def _relative(words: Sequence[Word], at: int, today: dt.date) -> Found | None:
     length = after + 1 - at
     if norm in {"this", "current"}:
         return None if count else Found(_calendar(today, unit, 0), length)
+    if count is not None and count > _MOST[unit]:
+        return None
     if count is not None or norm == "past":
         return Found(_rolling(today, unit, count or 1), length)
     return Found(_calendar(today, unit, 1), length)
@@ -343,8 +353,3 @@ def _advance(day: dt.date, unit: Grain, count: int) -> dt.date:
         except ValueError:
             continue
     return day
-
-
-def shifted(period: Period, assumed: str) -> Period:
-    """Returns the period with a note on what was assumed."""
-    return replace(period, assumed=assumed)

@@ -61,7 +61,17 @@ def test_a_period_is_resolved(text: str, start: str | None, end: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["customers", "last order", "may", "march on", "2025-13-45", "last 0 days", "next week"]
+    "text",
+    [
+        "customers",
+        "last order",
+        "may",
+        "march on",
+        "2025-13-45",
+        "last 0 days",
+        "last 4000 years",
+        "next week",
+    ],
 )
 def test_what_is_no_period_is_not_taken_for_one(text: str) -> None:
     assert find_period(words_of(text), 0, TODAY) is None
