@@ -160,7 +160,7 @@ _PARTIAL: Final[dict[Mask, Callable[[str], str | None]]] = {
 _BODY = f"[{LETTERS}][{ALPHABET}]{{{TOKEN_LENGTH - 1}}}"
 _OURS = re.compile(
     rf"\b(?:person|user|ip|mac)_{_BODY}\b"
-    rf"|\be_{_BODY}(?:@example\.invalid)?\b"
+    rf"|\be_[{ALPHABET}]{{{TOKEN_LENGTH}}}@example\.invalid\b|\be_{_BODY}\b"
     rf"|{_DOTS} ?[0-9]{{4}}"
     r"|(?-i:<[A-Z][A-Z0-9_]{2,40}>)"
     r"|\b[0-9]{1,3}(?:\.[0-9]{1,3})?(?:\.\*){2,3}"
