@@ -32,10 +32,6 @@ _SYNTAX = words(
     "xmlnamespaces by end null true false zone of unpack lambda struct map union apply method "
     "repeatable percent ties overlapping at cast"
 )
-_MULTIPLE = words(
-    "group_by order_by partition_by grouping_sets within_group nested_path cluster_by"
-)
-
 _TYPES = parser.Parser.TYPE_TOKENS
 
 _SCHEMAS = {
@@ -136,6 +132,14 @@ def _check_node(node: exp.Expr, statement: Statement, listed: FunctionList) -> I
     known = listed.tables if after_from else listed.scalar
     if word not in known:
         yield _unknown(word, listed)
+    if word == "last_insert_id" and node.args.get("expressions"):
+        yield Refusal(
+            rule="function.refused",
+            reason="LAST_INSERT_ID with a value sets what the session remembers.",
+            part=word,
+            alternative="Call it without a value.",
+            fixable=True,
+        )
     if not _schema_is_known(node, statement.dialect):
         yield Refusal(
             rule="function.unknown",

@@ -59,7 +59,7 @@ def _from_text(statement: Statement) -> Access:
         writes=writes,
         columns=_columns(found, tables),
         functions=found.functions,
-        problems=tuple(found.problems),
+        problems=tuple(dict.fromkeys(found.problems)),
     )
 
 

@@ -12,20 +12,24 @@ from guard.lexical import words
 # https://www.sqlite.org/pragma.html: those that only report, by whether they take an argument.
 _SQLITE_ASKS = words(
     "table_info table_xinfo index_list index_info index_xinfo foreign_key_list foreign_key_check "
-    "table_list"
+    "table_list integrity_check quick_check"
 )
 _SQLITE_BARE = words(
-    "database_list table_list user_version encoding foreign_keys compile_options function_list "
-    "collation_list module_list pragma_list foreign_key_check page_size page_count cache_size "
-    "freelist_count schema_version application_id auto_vacuum data_version max_page_count "
-    "synchronous locking_mode journal_mode temp_store query_only recursive_triggers "
-    "read_uncommitted case_sensitive_like full_column_names short_column_names secure_delete "
-    "busy_timeout journal_size_limit legacy_alter_table defer_foreign_keys trusted_schema"
+    "application_id auto_vacuum automatic_index busy_timeout cache_size cache_spill "
+    "case_sensitive_like cell_size_check checkpoint_fullfsync collation_list compile_options "
+    "count_changes data_version database_list default_cache_size defer_foreign_keys "
+    "empty_result_callbacks encoding foreign_key_check foreign_keys freelist_count "
+    "full_column_names fullfsync function_list hard_heap_limit ignore_check_constraints "
+    "integrity_check journal_mode journal_size_limit legacy_alter_table locking_mode "
+    "max_page_count mmap_size module_list page_count page_size pragma_list query_only quick_check "
+    "read_uncommitted recursive_triggers reverse_unordered_selects schema_version secure_delete "
+    "short_column_names soft_heap_limit synchronous table_list temp_store threads trusted_schema "
+    "user_version wal_autocheckpoint writable_schema"
 )
 _DUCKDB_ASKS = words("table_info show storage_info")
 _DUCKDB_BARE = words(
-    "database_list show_tables show_tables_expanded show_databases version platform database_size "
-    "collations functions"
+    "database_list show_tables show_tables_expanded show_databases version platform user_agent "
+    "database_size collations functions metadata_info extension_versions"
 )
 _SHOWN = frozenset(
     (
@@ -43,10 +47,15 @@ _SHOWN = frozenset(
         "CREATE TRIGGER",
         "CREATE EVENT",
         "CHARACTER SET",
+        "CHARSET",
         "COLLATION",
         "WARNINGS",
         "ERRORS",
         "ENGINES",
+        "STORAGE ENGINES",
+        "OPEN TABLES",
+        "PLUGINS",
+        "PRIVILEGES",
         "TRIGGERS",
         "EVENTS",
         "FUNCTION STATUS",

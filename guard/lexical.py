@@ -11,6 +11,7 @@ some characters read differently in the parser and in an engine. Both are settle
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -164,7 +165,7 @@ def tokenize(text: str, dialect: str) -> list[Token]:
             `check_tokens`.
     """
     try:
-        found: list[Token] = instance(dialect).tokenize(text)
+        found = _tokenizer(dialect).tokenize(text)
     except TokenError as error:
         raise refuse(
             "statement.syntax",
@@ -177,6 +178,17 @@ def tokenize(text: str, dialect: str) -> list[Token]:
         raise _empty()
     check_tokens(found, text, dialect)
     return found
+
+
+def _tokenizer(dialect: str) -> tokens.Tokenizer:
+    """Returns the thread's own tokenizer of a dialect; making one costs as much as using it."""
+    kept: dict[str, tokens.Tokenizer] = _KEPT.__dict__
+    if dialect not in kept:
+        kept[dialect] = instance(dialect).tokenizer()
+    return kept[dialect]
+
+
+_KEPT = threading.local()
 
 
 def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:

@@ -27,6 +27,7 @@ from guard.errors import refuse
 from guard.lexical import QUOTED, words
 
 _RUN = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+_UNUSUAL = re.compile(r"[-+*/<>=]{2}|[!@#^&|~?%`]")
 _SIGNS = frozenset("+-*/<>=~!@#%^&|`?")
 _SPECIAL = frozenset("~!@#%^&|`?")
 
@@ -43,6 +44,8 @@ _TYPES = words(
     "box circle line lseg path polygon macaddr macaddr8 pg_lsn pg_snapshot txid_snapshot tsquery "
     "tsvector jsonpath bit varbit cidr xid xid8 tid cid"
 )
+_TYPED_CONSTANT = re.compile(rf"\b(?:{'|'.join(sorted(_TYPES))})\s*'", re.IGNORECASE)
+
 _OPERAND_ENDS = frozenset(
     (
         TokenType.VAR,
@@ -74,9 +77,10 @@ def respell(found: list[Token], text: str, dialect: str) -> list[Token]:
             the parser would misread.
     """
     if dialect == "postgres":
-        if not _READ.issuperset(_RUN.findall(text)):
+        if _UNUSUAL.search(text) and not _READ.issuperset(_RUN.findall(text)):
             found = list(_operators(found, text))
-        return list(_constants(found)) if _has_typed_constant(found) else found
+        typed = "'" in text and _TYPED_CONSTANT.search(text)
+        return list(_constants(found)) if typed else found
     if dialect == "mysql":
         if "\\N" in text:
             found = list(_nulls(found))
@@ -144,14 +148,6 @@ def _longest(spelled: str) -> str:
 
 def _like(at: Token, kind: TokenType, text: str) -> Token:
     return Token(kind, text, at.line, at.col, at.start, at.end)
-
-
-def _has_typed_constant(found: Sequence[Token]) -> bool:
-    string = TokenType.STRING
-    return any(
-        after.token_type == string and word.text.lower() in _TYPES
-        for word, after in pairwise(found)
-    )
 
 
 def _constants(found: Sequence[Token]) -> Iterator[Token]:

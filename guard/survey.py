@@ -82,7 +82,8 @@ def survey(statement: Statement, *, scoped: bool) -> Survey:
     if nodes[_EFFECT]:
         found.tier = _worst(nodes[_EFFECT])
         found.problems.extend(_effects(root, nodes[_EFFECT]))
-    found.problems.extend(_others(nodes, statement, scoped=scoped))
+    if nodes[_TABLE] or nodes[_OTHER] or nodes[_TYPE]:
+        found.problems.extend(_others(nodes, statement, scoped=scoped))
     if type(root) not in QUERIES and type(root) not in EFFECTS and type(root) not in METADATA:
         found.tier = "unknown"
         found.problems.append(_unknown_node(root))
@@ -128,12 +129,12 @@ def _others(
     for node in nodes[_OTHER]:
         if not isinstance(node, exp.Func):
             yield from _other(node, statement, scoped=scoped)
-    for node in nodes[_TABLE]:
-        yield from check_table(cast("exp.Table", node), dialect)
+    for table in cast("list[exp.Table]", nodes[_TABLE]):
+        yield from check_table(table, dialect)
     if scoped and dialect == "postgres":
         for node in nodes[_TYPE]:
             yield from check_type(cast("exp.DataType", node))
-    if dialect == "snowflake":
+    if dialect in ("snowflake", "mysql"):
         yield from _sequences(nodes[_COLUMN])
 
 
@@ -199,7 +200,7 @@ def _operator(node: exp.Operator, dialect: str) -> Iterator[Refusal]:
 
 
 def _sequences(columns: Iterable[exp.Expr]) -> Iterator[Refusal]:
-    """Yields the columns that Snowflake takes for the next value of a sequence."""
+    """Yields the columns that Snowflake and MariaDB's Oracle mode take for a sequence's value."""
     for column in columns:
         if column.name.lower() in ("nextval", "currval") and column.args.get("table"):
             yield Refusal(

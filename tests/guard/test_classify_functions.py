@@ -141,6 +141,8 @@ def test_an_unknown_function_is_found_in_every_place(dialect: str, place: str) -
         ("postgres", "SELECT struct(a) FROM t", "function.unknown"),
         ("postgres", "SELECT 1 OPERATOR(public.+) 2", "operator.unknown"),
         ("mysql", "SELECT mysql.lower(a) FROM t", "function.unknown"),
+        ("mysql", "SELECT last_insert_id(5)", "function.refused"),
+        ("mysql", "SELECT s.nextval", "effect.write"),
         ("duckdb", "SELECT * FROM histogram(t, a)", "function.refused"),
         ("duckdb", "SELECT * FROM lower('a')", "function.unknown"),
         ("sqlite", "SELECT * FROM fsdir('/')", "function.refused"),
