@@ -91,7 +91,7 @@ def main() -> None:
     visits.arrive(page.url_path)
     with st.sidebar:
         st.html(markup.person(principal.display_name, principal.roles, _theme()))
-        _watch(principal)
+        _watch(principal, _theme())
     page.run()
 
 
@@ -158,9 +158,12 @@ def _theme() -> markup.Theme:
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def _watch(drawn_for: Principal) -> None:
-    """Draws everything anew when the person has signed out elsewhere or has other roles now."""
-    if identity.current() != drawn_for:
+def _watch(drawn_for: Principal, drawn_in: markup.Theme) -> None:
+    """Draws everything anew when the person has signed out elsewhere or has other roles now.
+
+    And when the reader has changed the theme: our own HTML does not follow it by itself.
+    """
+    if identity.current() != drawn_for or _theme() != drawn_in:
         st.rerun()
 
 

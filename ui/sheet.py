@@ -57,6 +57,9 @@ _DARK = {
 }
 
 
+COLOURS: Mapping[Theme, Mapping[str, str]] = {"light": _LIGHT, "dark": _DARK}
+
+
 def theme() -> Theme:
     """Returns the theme the reader sees."""
     return "dark" if st.context.theme.type == "dark" else "light"
@@ -64,8 +67,7 @@ def theme() -> Theme:
 
 def apply() -> None:
     """Gives this page's HTML its style; call it once at the top of a page."""
-    colours = _LIGHT if theme() == "light" else _DARK
-    values = "".join(f"--gh-{name}:{value};" for name, value in colours.items())
+    values = "".join(f"--gh-{name}:{value};" for name, value in COLOURS[theme()].items())
     st.html(f"<style>:root{{{values}}}\n{STYLE}</style>")
 
 

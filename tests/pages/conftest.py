@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,10 +16,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from agent import Answer
-from store import accounts, turns, websessions
+from audit import AuditLog
+from store import Store, accounts, turns, websessions
 from store.states import TurnKind, TurnState
 from tests.company import POLICY, Company, make_company
+from tests.ui.server import Server, free_port, running
 from ui import identity, session
+from ui.setup import make_home
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTERS = ("How many orders are there?", "Orders by status")
@@ -34,6 +39,15 @@ _POLICY = POLICY.replace(
 )
 _TAG = re.compile(r"<[^>]+>")
 PATIENCE_S = 60
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 class Tab:
@@ -168,3 +182,49 @@ def stored_turn(
         outcome = turns.Outcome(answer_json=answer.model_dump_json() if answer else None)
         turns.finish(conn, turn.id, state, outcome, owner=store.instance, now=now)
     return turn.id
+
+
+# In a real browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    """Debian's Chromium; without it these tests are skipped, or fail where it is required."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        missing = "chromium is not on the PATH, so no page was tried in a real browser"
+        if "chromium" in os.environ.get("GATEHOUSE_REQUIRE_ENGINES", "").replace(",", " ").split():
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return {"executable_path": chromium, "args": list(CHROMIUM_ARGS)}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args() -> dict[str, object]:
+    """One size, one language, no animation."""
+    return {
+        "viewport": {"width": 1440, "height": 900},
+        "reduced_motion": "reduce",
+        "timezone_id": "UTC",
+        "locale": "en-GB",
+    }
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as `gatehouse init --demo` makes it, made once; copy it before using it."""
+    home = tmp_path_factory.mktemp("demo") / "home"
+    store = Store.open(home)
+    with AuditLog.open(home / "audit", app_version="test") as log:
+        make_home(home, demo=True, log=log, store=store, progress=lambda _what, _part: None)
+    store.close()
+    return home
+
+
+@pytest.fixture(scope="module")
+def served(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The console as `streamlit run app.py` serves it, over a demo company of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    home = shutil.copytree(demo_home, folder / "home")
+    with running(ROOT, home, free_port(), folder / "server.log") as server:
+        yield server

@@ -67,10 +67,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(project: Path, home: Path, port: int) -> Iterator[Server]:
-    """Runs `streamlit run app.py` and yields once it answers."""
+def running(project: Path, home: Path, port: int, log: Path | None = None) -> Iterator[Server]:
+    """Runs `streamlit run app.py` and yields once it answers; `log` takes what it prints."""
     server = Server(project=project, home=home, port=port)
-    log = project / "server.log"
+    log = log or project / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],

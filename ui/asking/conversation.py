@@ -12,6 +12,7 @@ from ui.frame import Desk
 
 _TURNS = 8
 _TICK_SECONDS = 0.5
+_WATCH_SECONDS = 1.0
 _MORE = "more_turns"
 
 
@@ -19,6 +20,7 @@ def draw(desk: Desk, conversation: Conversation) -> bool:
     """Draws the conversation and returns whether a turn of it is running."""
     if st.session_state.get(composer.MODE) == "SQL":
         st.html("<style>:root{--gh-composer:17rem}</style>")
+    pulse = desk.parts.review.inbox.pulse(desk.caller)
     asked_for = st.session_state.get(_MORE, {}).get(conversation.id, _TURNS)
     shown, before = talk.read(desk, conversation.id, asked_for)
     with st.container(height=560, key="gh-transcript", border=True, autoscroll=True):
@@ -28,7 +30,17 @@ def draw(desk: Desk, conversation: Conversation) -> bool:
             _turn(desk, conversation, turn, latest=False)
         if shown:
             _latest(desk, conversation, shown[-1])
+    if any(step.kind == "proposal" for turn in shown for step in turn.steps):
+        _watch(pulse)
     return bool(shown) and shown[-1].running
+
+
+@st.fragment(run_every=_WATCH_SECONDS)
+def _watch(drawn: str) -> None:
+    """Draws the page anew once something has happened to a request."""
+    desk = frame.again("analyst", "reviewer", "admin")
+    if desk.parts.review.inbox.pulse(desk.caller) != drawn:
+        st.rerun()
 
 
 def _latest(desk: Desk, conversation: Conversation, shown: Shown) -> None:

@@ -11,20 +11,16 @@ import streamlit as st
 from agent import Answer, Refusal, unpack
 from store import changes
 from store.conversations import Conversation
-from store.states import ChangeState, TurnKind
+from store.states import TurnKind
 from ui import panels, text
 from ui.asking import chart, result, talk
 from ui.asking.talk import Shown
-from ui.frame import Desk, again, attempt
+from ui.frame import Desk, attempt
 from ui.verdict import Verdict
 
 APPROVALS = Path(__file__).resolve().parents[2] / "pages" / "approvals.py"
 TO_EDIT = "to_edit"
 """A statement that the SQL tab is to take over."""
-_OPEN: frozenset[ChangeState] = frozenset(
-    {"draft", "previewing", "pending", "approved", "executing", "drifted", "unknown"}
-)
-_WATCH_SECONDS = 1.0
 
 
 def reading(shown: Shown) -> str:
@@ -149,16 +145,6 @@ def _proposed(desk: Desk, change: int | None, *, latest: bool) -> None:
             with attempt():
                 desk.parts.review.withdraw(card.id, desk.caller)
             st.rerun()
-    if card.state in _OPEN:
-        _watch(card.id, desk.parts.review.inbox.pulse(desk.caller, card.id))
-
-
-@st.fragment(run_every=_WATCH_SECONDS)
-def _watch(change: int, drawn: str) -> None:
-    """Draws the page anew once something has happened to the request."""
-    desk = again("analyst", "reviewer", "admin")
-    if desk.parts.review.inbox.pulse(desk.caller, change) != drawn:
-        st.rerun()
 
 
 def _interrupted(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None:
@@ -200,7 +186,8 @@ def _ask_one_of(
 
 
 def _elsewhere(desk: Desk, talk_: Conversation) -> None:
-    starters = desk.parts.policy.sources[talk_.source].starters
+    settings = desk.parts.policy.sources.get(talk_.source)
+    starters = settings.starters if settings else ()
     if not starters:
         return
     with st.popover("Ask about another table", icon=":material/table:"):

@@ -181,10 +181,10 @@ def _table(found: Page, people: record.People, zone: dt.tzinfo) -> Record:
         key=f"events_{found.records[0].seq}_{found.records[-1].seq}_{len(rows)}",
         column_config={
             "#": st.column_config.NumberColumn(width=58, format="%d"),
-            "Time": st.column_config.TextColumn(width=120),
-            "Who": st.column_config.TextColumn(width=125),
+            "Time": st.column_config.TextColumn(width=118),
+            "Who": st.column_config.TextColumn(width=142),
             "Event": st.column_config.TextColumn(width=130),
-            "Verdict": st.column_config.TextColumn(width=92),
+            "Verdict": st.column_config.TextColumn(width=90),
         },
         alt="Audit events, newest first",
     )
@@ -247,4 +247,5 @@ def _pages(log: AuditLog, found: Page) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute"):
         st.html(panels.note(escape(f"{count}. {kept}{problem}")), width="content")
         if found.total > _PAGE:
-            st.pagination(-(-found.total // _PAGE), key="page", bind="query-params")
+            pages = -(-found.total // _PAGE)
+            st.pagination(pages, key="page", bind="query-params", width=300)
