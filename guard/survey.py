@@ -82,8 +82,7 @@ def survey(statement: Statement, *, scoped: bool) -> Survey:
     if nodes[_EFFECT]:
         found.tier = _worst(nodes[_EFFECT])
         found.problems.extend(_effects(root, nodes[_EFFECT]))
-    if nodes[_TABLE] or nodes[_OTHER] or nodes[_TYPE]:
-        found.problems.extend(_others(nodes, statement, scoped=scoped))
+    found.problems.extend(_others(nodes, statement, scoped=scoped))
     if type(root) not in QUERIES and type(root) not in EFFECTS and type(root) not in METADATA:
         found.tier = "unknown"
         found.problems.append(_unknown_node(root))
