@@ -11,6 +11,7 @@ from pathlib import Path
 from streamlit import config
 
 from audit import AuditLog
+from redaction import warm_up
 from store import Store
 from ui import signintrail
 from ui.exports import exporters
@@ -120,6 +121,8 @@ def _allowed_hosts() -> Sequence[str]:
 
 
 def _start() -> None:
+    # What the first result would wait for a second or two; nothing depends on it being done.
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:
         parts()
     except UNUSABLE as error:
