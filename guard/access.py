@@ -9,8 +9,10 @@ from guard.errors import Refusal
 
 Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
 Clause = Literal[
-    "output", "where", "join", "group", "having", "order", "distinct", "setop", "other"
+    "output", "compute", "where", "join", "group", "having", "order", "distinct", "setop", "other"
 ]
+"""Where a column stands. `compute` is an output too, under something whose rows, NULLs or failure
+would tell about the value even where every cell is masked."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,9 +55,16 @@ class Ledger:
     uses: dict[ColumnUse, None] = field(default_factory=dict)
     problems: list[Refusal] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
+    views: int = 0
+    """How many views' definitions are being read, one inside the other."""
 
     def use(self, bases: frozenset[Base], clause: Clause, *, lookup: bool = False) -> None:
-        """Notes that base columns are used in a clause."""
+        """Notes that base columns are used in a clause.
+
+        What a view computes was not written by whoever asks, so it asks nothing about a value.
+        """
+        if clause == "compute" and self.views:
+            clause = "output"
         for table, column in sorted(bases):
             use = ColumnUse(table=table, column=column, clause=clause, lookup=lookup)
             self.uses[use] = None
@@ -110,6 +117,8 @@ class Expressions:
             exp.Alias: self._only_this,
             exp.Aliases: self._only_this,
             exp.Anonymous: self._call,
+            exp.Case: self._case,
+            exp.Cast: self._cast,
             exp.Column: self._column,
             exp.ColumnDef: self._definition,
             exp.Columns: self._columns,
@@ -119,6 +128,7 @@ class Expressions:
             exp.Exists: self._exists,
             exp.HavingMax: self._ranked,
             exp.Identifier: self._identifier,
+            exp.If: self._case,
             exp.JSONColumnDef: self._definition,
             exp.Kwarg: self._kwarg,
             exp.Lambda: self._lambda,
@@ -156,6 +166,8 @@ class Expressions:
     def _children(self, node: exp.Expr, place: Place) -> Value:
         if not isinstance(node, _COMPARISONS):
             place = _not_a_lookup(place)
+        if not isinstance(node, _CARRYING):
+            place = _computed(place)
         return _mixed(self.value(child, place) for child in node.iter_expressions())
 
     def _subquery(self, node: exp.Expr, place: Place) -> Value:
@@ -173,6 +185,19 @@ class Expressions:
         inner = replace(_not_a_lookup(place), clause="order")
         ranked = [self.value(item, inner) for item in node.expressions]
         return _mixed([self.value(node.args.get("this"), place), *ranked])
+
+    def _case(self, node: exp.Expr, place: Place) -> Value:
+        """CASE and IIF: what is tested decides which branch runs, and a branch may fail."""
+        place = _not_a_lookup(place)
+        tested = self.value(node.args.get("this"), _computed(place))
+        rest = [self.value(c, place) for c in node.iter_expressions() if c is not node.this]
+        return _mixed([tested, *rest])
+
+    def _cast(self, node: exp.Expr, place: Place) -> Value:
+        """Only a cast to text takes every value."""
+        if not node.is_type(*exp.DataType.TEXT_TYPES):
+            place = _computed(place)
+        return self.value(node.this, place)
 
     def _window(self, node: exp.Expr, place: Place) -> Value:
         place = _not_a_lookup(place)
@@ -194,7 +219,14 @@ class Expressions:
         if isinstance(node.this, exp.Star):
             self.ledger.seen.add(id(node.this))
         rest = [c for c in node.iter_expressions() if not isinstance(c, exp.Star)]
-        return _mixed(self.value(c, _not_a_lookup(place)) for c in rest)
+        shown = place.clause in ("output", "compute")
+        inner = replace(place, clause="output") if shown else place
+        values = [self.value(c, _not_a_lookup(inner)) for c in rest]
+        for value in values:
+            if value.direct is None and shown:
+                self.ledger.use(value.bases, "compute")
+        # How many rows have a value at all is no part of any value.
+        return _mixed(v for v in values if v.direct is None)
 
     def _star(self, node: exp.Expr, place: Place) -> Value:
         """A star inside an expression: every column in reach of it, whatever it leaves out."""
@@ -215,12 +247,13 @@ class Expressions:
         return star
 
     def _lambda(self, node: exp.Expr, place: Place) -> Value:
+        place = _computed(place)
         names = frozenset(p.name.casefold() for p in node.expressions)
         inner = replace(_not_a_lookup(place), parameters=place.parameters | names)
         return Value(bases=self.value(node.this, inner).bases)
 
     def _comprehension(self, node: exp.Expr, place: Place) -> Value:
-        place = _not_a_lookup(place)
+        place = _computed(_not_a_lookup(place))
         iterated = self.value(node.args.get("iterator"), place)
         names = {
             p.name.casefold()
@@ -286,7 +319,8 @@ class Expressions:
         return _mixed(self.value(c, _not_a_lookup(place)) for c in rest)
 
     def _unnest(self, node: exp.Expr, place: Place) -> Value:
-        return _mixed(self.value(c, _not_a_lookup(place)) for c in node.expressions)
+        place = _computed(_not_a_lookup(place))
+        return _mixed(self.value(c, place) for c in node.expressions)
 
     def _kwarg(self, node: exp.Expr, place: Place) -> Value:
         return self.value(node.expression, _not_a_lookup(place))
@@ -298,7 +332,8 @@ class Expressions:
             for column in node.find_all(exp.Column):
                 self.ledger.seen.add(id(column))
             return EMPTY
-        return _mixed(self.value(a, _not_a_lookup(place)) for a in arguments)
+        place = _computed(_not_a_lookup(place))
+        return _mixed(self.value(a, place) for a in arguments)
 
     def _positional(self, node: exp.Expr, place: Place) -> Value:
         bases = place.scope.everything().bases
@@ -401,6 +436,45 @@ class Expressions:
 
 _COMPARISONS = (exp.EQ, exp.In)
 
+# These take every value, give one value for it that is NULL only where it was, and make no rows. A
+# mask over the output hides all there is to see; anything else may tell by failing, by a NULL or by
+# how much it gives.
+_CARRYING = (
+    exp.AnyValue,
+    exp.Array,
+    exp.ArrayAgg,
+    exp.Coalesce,
+    exp.Collate,
+    exp.Concat,
+    exp.ConcatWs,
+    exp.DPipe,
+    exp.Distinct,
+    exp.GroupConcat,
+    exp.Hex,
+    exp.IgnoreNulls,
+    exp.Initcap,
+    exp.JSONArray,
+    exp.JSONKeyValue,
+    exp.JSONObject,
+    exp.Left,
+    exp.Length,
+    exp.Lower,
+    exp.Max,
+    exp.Min,
+    exp.Ordered,
+    exp.Paren,
+    exp.Replace,
+    exp.RespectNulls,
+    exp.Right,
+    exp.StrPosition,
+    exp.Struct,
+    exp.Substring,
+    exp.Trim,
+    exp.Tuple,
+    exp.Unicode,
+    exp.Upper,
+)
+
 
 def _is_lookup(node: exp.Expr | None) -> bool:
     """True for `column = constant`, `constant = column` and `column IN (constants)`."""
@@ -429,6 +503,10 @@ def _is_constant(node: exp.Expr) -> bool:
 
 def _not_a_lookup(place: Place) -> Place:
     return replace(place, lookup=False) if place.lookup else place
+
+
+def _computed(place: Place) -> Place:
+    return replace(place, clause="compute") if place.clause == "output" else place
 
 
 def _mixed(values: Iterable[Value]) -> Value:

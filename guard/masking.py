@@ -102,18 +102,21 @@ def _verdict(name: str, origin: Origin, catalog: Catalog, scope: Scope) -> Colum
     tagged = [] if origin.flow == "clean" else _tagged(origin, catalog)
     masked = [(source, tag) for source, tag in tagged if tag not in scope.reveal]
     deciding = masked or tagged
+    prose = origin.flow != "clean" and _free_text(origin, scope)
     source, entity = deciding[0] if deciding else (_first(origin), None)
     return ColumnVerdict(
         name=name,
-        basis=_basis(origin, bool(tagged)),
+        basis=_basis(origin, tagged=bool(tagged), prose=prose),
         entity=entity,
         source=source,
         reveal=bool(tagged) and not masked,
-        free_text=_free_text(origin, scope),
+        free_text=prose,
     )
 
 
-def _basis(origin: Origin, tagged: bool) -> Basis:
+def _basis(origin: Origin, *, tagged: bool, prose: bool) -> Basis:
+    if prose and not origin.stored and not tagged:
+        return "lineage"  # prose that was cut up or encoded shows nothing to somebody who looks
     if not tagged:
         return "clean" if origin.sources else "none"
     if origin.flow == "implicit":

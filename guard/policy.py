@@ -291,6 +291,7 @@ def _masked(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
 
 
 _PLACE: dict[str, str] = {
+    "compute": "a calculation, a test or a count of parts, which would tell about it",
     "where": "a filter other than an allowed equality look-up",
     "join": "a join condition",
     "group": "GROUP BY",

@@ -17,6 +17,7 @@ from guard.expressions import Place
 from guard.names import fold
 from guard.scopes import NOTHING, Output, Outputs, Scope, Value
 from guard.sources import Sources
+from guard.views import VIEW
 from guard.writes import resolve_change
 
 
@@ -82,6 +83,8 @@ class Resolver(Sources):
     def query(self, node: exp.Expr, parent: Scope | None, clause: Clause) -> Outputs:
         """Returns the outputs of a query whose outputs are used in `clause`."""
         self.register(node, parent)
+        of_view = node.parent is not None and VIEW in node.parent.meta
+        self.ledger.views += of_view
         if isinstance(node, exp.Select):
             outputs = self._select(node, parent, clause)
         elif isinstance(node, exp.SetOperation):
@@ -94,6 +97,7 @@ class Resolver(Sources):
             self.untraced(node)
             outputs = Outputs(rest=NOTHING)
         self.finish(node)
+        self.ledger.views -= of_view
         return outputs
 
     def _wrapped(self, node: exp.Subquery, parent: Scope | None, clause: Clause) -> Outputs:
