@@ -139,6 +139,8 @@ def _along_role(child: Clause, scope: Scope, anchor: Path, out: Resolved) -> Non
     entry = child.table.tables[0] if child.table else None
     if entry is None or entry.hop is None or child.bound or child.children:
         raise Unresolved(child.text)
+    if entry.hop.table != (anchor[-1].target if anchor else scope.base):
+        raise Unresolved(child.text)
     _prefixed(child, scope, (*anchor, entry.hop), entry.table, out)
 
 
@@ -160,7 +162,7 @@ def _prefixed(child: Clause, scope: Scope, path: Path, table: str, out: Resolved
 
 
 def _inverse(child: Clause, scope: Scope, anchor: Path, entry: TableEntry, out: Resolved) -> None:
-    if entry.hop is None:
+    if entry.hop is None or entry.hop.target != (anchor[-1].target if anchor else scope.base):
         raise Unresolved(child.text)
     sub = Sub(base=entry.hop.table, link=(entry.hop,), anchor=anchor, about=entry.hop.table)
     inner = Scope(scope.vocabulary, entry.hop.table, shut=entry.hop)

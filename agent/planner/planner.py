@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from agent.planner import audit_rule, ratio, refusals, writes
 from agent.planner.answers import Answer, AskBack, NotUnderstood, Option, Plan
 from agent.planner.compile import compile_frame
@@ -28,6 +30,8 @@ from agent.planner.rules_tests import (
 )
 from agent.planner.tagging import Tag, tags_of
 from agent.planner.vocabulary import Vocabulary
+
+_LOG = logging.getLogger(__name__)
 
 RULES: tuple[Rule, ...] = (
     period,
@@ -66,6 +70,16 @@ def plan(question: str, vocabulary: Vocabulary) -> Answer:
     A `Plan` is given only when every word was understood and everything understood is in the
     statement.
     """
+    try:
+        return read_question(question, vocabulary)
+    except Exception as error:
+        # A fault in a rule is a no. The question itself may hold personal data and is not logged.
+        _LOG.error("planning failed with %s", type(error).__name__)
+        return refusals.faulty(vocabulary)
+
+
+def read_question(question: str, vocabulary: Vocabulary) -> Answer:
+    """Returns what `plan` returns, but lets a fault in a rule be seen. For tests."""
     return _plan(question, vocabulary, ask=True)
 
 

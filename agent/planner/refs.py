@@ -8,7 +8,7 @@ from typing import Literal
 
 from agent.planner.frame import Ref
 from agent.planner.joins import Hop, Path
-from agent.planner.lexicon import ColumnEntry, TableEntry
+from agent.planner.lexicon import TableEntry
 from agent.planner.reading import Item
 from agent.planner.schema import Field, dates_of, kind_of, name_words, spoken
 from agent.planner.vocabulary import Vocabulary
@@ -233,8 +233,3 @@ def entry_of(item: Item) -> TableEntry | None:
         names = [" ".join(name_words(t.table)) for t in plain]
         raise Tied(item.text, item.start, item.end, tuple(Choice(n, n) for n in names))
     return plain[0] if plain else (item.tables[0] if item.tables else None)
-
-
-def strong(field: Field) -> ColumnEntry:
-    """Returns the entry of a column that was fully named."""
-    return ColumnEntry(field)

@@ -93,6 +93,11 @@ def tied(tags: Sequence[Tag], tie: Tied, vocabulary: Vocabulary) -> NotUnderstoo
     )
 
 
+def faulty(vocabulary: Vocabulary) -> NotUnderstood:
+    """Returns the refusal of a question on which a rule failed."""
+    return _refused("", (), "I could not read this question. Ask it in other words.", vocabulary)
+
+
 def understood(tags: Sequence[Tag]) -> str:
     """Returns the words that were understood."""
     return " ".join(t.text for t in tags if t.known)

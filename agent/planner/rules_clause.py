@@ -329,9 +329,11 @@ def _role(reader: Reader, tag: Tag) -> bool:
     if named and reader.reading.target is None:
         raise Unread(tag.text, "Ask it the other way round: “employees who report to ...”.")
     own_way = hop.table in known and hop.table != hop.target
+    if reader.mode in _NEGATIVE:
+        raise Unread(tag.text)
     reader.take()
-    if grouped or own_way or hop in groups or reader.mode in _NEGATIVE:
-        return reader.mode not in _NEGATIVE
+    if grouped or own_way or hop in groups:
+        return True
     if reader.reading.target is None:
         table = hop.target if chosen.inverse else hop.table
         reader.reading.target = Item(

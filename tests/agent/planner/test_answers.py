@@ -148,3 +148,18 @@ def test_a_small_change_in_words_is_proposed(shop: Vocabulary, question: str, sq
 )
 def test_a_wider_or_unclear_change_is_not_proposed(shop: Vocabulary, question: str) -> None:
     assert isinstance(plan(question, shop), NotUnderstood)
+
+
+def test_a_fault_in_a_rule_is_a_no_and_the_question_is_not_logged(
+    shop: Vocabulary, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("customer Ada")
+
+    monkeypatch.setattr("agent.planner.planner.tags_of", broken)
+
+    answer = plan("orders of customer Ada", shop)
+
+    assert isinstance(answer, NotUnderstood)
+    assert "RuntimeError" in caplog.text
+    assert "Ada" not in caplog.text

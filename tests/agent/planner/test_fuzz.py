@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import sqlglot
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from agent.planner import AskBack, NotUnderstood, Plan, Vocabulary, WriteRequest, plan
+from agent.planner import AskBack, NotUnderstood, Plan, Vocabulary, WriteRequest
 from agent.planner.operators import PHRASES
+from agent.planner.planner import read_question as plan
+from tests.agent.planner.support import own_cases
 
 OPERATORS = sorted(" ".join(p) for p in PHRASES)
 TEXT = """
@@ -17,13 +21,16 @@ status channel price stock satisfaction segment Germany Books Acme cancelled urg
 order 118 bought sold never opened closed 2025 March Q1 last month between and or
 """
 WORDS = TEXT.split()
+QUESTIONS = [case.question.split() for case in own_cases()]
 SETTINGS = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-def check(question: str, vocabulary: Vocabulary) -> None:
+def check(question: str, vocabulary: Vocabulary, db: sqlite3.Connection | None = None) -> None:
     answer = plan(question, vocabulary)
+    if isinstance(answer, Plan) and db is not None:
+        db.execute(f"explain {answer.sql}")
     assert isinstance(answer, Plan | AskBack | NotUnderstood | WriteRequest)
     if isinstance(answer, Plan):
         trees = sqlglot.parse(answer.sql, dialect="sqlite")
@@ -54,8 +61,24 @@ def test_any_text_gets_an_answer(shop: Vocabulary, question: str) -> None:
 
 @settings(SETTINGS, max_examples=500)
 @given(st.lists(st.one_of(st.sampled_from(WORDS), st.sampled_from(OPERATORS)), max_size=12))
-def test_any_row_of_known_words_gets_an_answer(shop: Vocabulary, words: list[str]) -> None:
-    check(" ".join(words), shop)
+def test_any_row_of_known_words_gets_an_answer(
+    shop: Vocabulary, databases: dict[str, sqlite3.Connection], words: list[str]
+) -> None:
+    check(" ".join(words), shop, databases["shop"])
+
+
+@settings(SETTINGS, max_examples=500)
+@given(st.sampled_from(QUESTIONS), st.sampled_from(QUESTIONS), st.floats(0, 1), st.floats(0, 1))
+def test_halves_of_two_questions_get_an_answer(
+    shop: Vocabulary,
+    databases: dict[str, sqlite3.Connection],
+    first: list[str],
+    second: list[str],
+    upto: float,
+    since: float,
+) -> None:
+    words = first[: int(len(first) * upto)] + second[int(len(second) * since) :]
+    check(" ".join(words), shop, databases["shop"])
 
 
 @settings(SETTINGS, max_examples=200)
