@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -77,11 +76,9 @@ def serve(
         f"--server.address={address}",
         "--logger.hideWelcomeMessage=true",
     ]
-    try:
-        status = subprocess.run(command, env=environment, cwd=root, check=False).returncode  # noqa: S603  # our own program
-    except KeyboardInterrupt:
-        status = 0
-    raise typer.Exit(status)
+    os.chdir(root)
+    # In place of this process, so that whoever stops it stops the console.
+    os.execve(sys.executable, command, environment)  # noqa: S606  # our own program, fixed words
 
 
 def _free(address: str, port: int) -> bool:

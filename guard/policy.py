@@ -106,6 +106,13 @@ class Scope:
         """True when equality on this masked column is allowed."""
         return any(g.lists(table) and g.looks_up(table, column) for _, g in self.grants)
 
+    def hides_prose(self, table: str, column: str) -> bool:
+        """True for free text that no grant lets the person search."""
+        name = f"{table}.{column}".casefold()
+        if all(name != listed.casefold() for listed in self.settings.free_text):
+            return False
+        return not any(g.lists(table) and g.searches(table, column) for _, g in self.grants)
+
     def proposes(self, table: str) -> bool:
         """True when changes to the table may be proposed."""
         return any(g.proposes(table) for _, g in self.grants)
@@ -310,12 +317,16 @@ def _lookup_hint(use: ColumnUse, scope: Scope) -> str:
 
 
 def is_masked(use: ColumnUse, scope: Scope, catalog: Catalog) -> bool:
-    """True when the column carries a tag the person may not see unmasked. Unknown columns are."""
+    """True when the column carries a tag the person may not see unmasked, or is unsearchable prose.
+
+    Unknown columns are masked.
+    """
     table = catalog.table(use.table)
     column = table.column(use.column) if table else None
     if column is None:
         return True
-    return column.tag is not None and column.tag not in scope.reveal
+    hidden = column.tag is not None and column.tag not in scope.reveal
+    return hidden or scope.hides_prose(use.table, use.column)
 
 
 def _terms(tables: Iterable[str], scope: Scope, catalog: Catalog) -> Terms:

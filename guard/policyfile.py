@@ -100,6 +100,8 @@ class RoleGrant(_Part):
     tables: tuple[str, ...]
     hide: tuple[str, ...] = ()
     lookup: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    """Free text that may be filtered by: whoever may search prose can find out what it says."""
     propose: tuple[str, ...] = ()
     row_filters: dict[str, str] = {}
 
@@ -114,6 +116,10 @@ class RoleGrant(_Part):
     def looks_up(self, table: str, column: str) -> bool:
         """True when equality look-ups on the masked column are allowed."""
         return _has(self.lookup, f"{table}.{column}")
+
+    def searches(self, table: str, column: str) -> bool:
+        """True when the free text may be filtered, grouped and sorted by."""
+        return _has(self.search, f"{table}.{column}")
 
     def proposes(self, table: str) -> bool:
         """True when changes to the table may be proposed."""

@@ -48,8 +48,58 @@ def test_promise_08_prose_that_was_cut_up_or_encoded_is_masked(
     company: Company, expression: str
 ) -> None:
     result = company.parts.gate.query(
-        f"SELECT {expression} FROM tickets WHERE body IS NOT NULL",
+        f"SELECT {expression} FROM tickets",
         source="shop",
         caller=company.caller("ana"),
     )
     assert {row[0] for row in result.rows()} == {"<FREE_TEXT>"}
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM tickets WHERE substr(body, instr(body, '@') - 1, 1) = 'a'",
+        "SELECT id FROM tickets WHERE body LIKE '%qzcanary%'",
+        "SELECT count(*) FROM tickets GROUP BY body",
+        "SELECT id FROM tickets ORDER BY body",
+        "SELECT DISTINCT substr(body, 1, 1) FROM tickets",
+    ],
+)
+def test_promise_08_free_text_does_not_steer_a_query(company: Company, sql: str) -> None:
+    with pytest.raises(Refused) as caught:
+        company.parts.gate.query(sql, source="shop", caller=company.caller("ana"))
+    assert caught.value.refusal.rule == "masked.predicate"
+
+
+def test_promise_08_free_text_is_not_copied_into_a_column_that_shows(company: Company) -> None:
+    policy = company.parts.policy
+    grants = policy.roles["analysts"].sources["shop"]
+    grants = grants.model_copy(update={"propose": (*grants.propose, "tickets")})
+    role = policy.roles["analysts"].model_copy(update={"sources": {"shop": grants}})
+    company.parts.gate.policy = policy.model_copy(
+        update={"roles": {**policy.roles, "analysts": role}}
+    )
+    with pytest.raises(Refused) as caught:
+        company.parts.gate.propose(
+            "UPDATE tickets SET customer_id = instr(body, '@') WHERE id = 1",
+            source="shop",
+            caller=company.caller("ana"),
+            reason="x",
+        )
+    assert caught.value.refusal.rule == "masked.copied"
+
+
+def test_free_text_may_be_searched_where_the_policy_says_so(company: Company) -> None:
+    policy = company.parts.policy
+    grants = policy.roles["analysts"].sources["shop"]
+    grants = grants.model_copy(update={"search": ("tickets.body",)})
+    role = policy.roles["analysts"].model_copy(update={"sources": {"shop": grants}})
+    company.parts.gate.policy = policy.model_copy(
+        update={"roles": {**policy.roles, "analysts": role}}
+    )
+    found = company.parts.gate.query(
+        "SELECT id FROM tickets WHERE body LIKE '%Ignore%'",
+        source="shop",
+        caller=company.caller("ana"),
+    )
+    assert found.rows() == [[2]]
