@@ -33,11 +33,17 @@ def resolve_change(tree: exp.Expr, reads: Resolver) -> None:
         _delete(tree, scope, reads)
     else:
         _merge(tree, scope, reads)
-    returning = tree.args.get("returning")
+    returning = _given(tree, "returning")
     if returning is not None:
         reads.outputs(returning.expressions, Place(scope=scope, clause="output"))
     reads.tail(tree, scope, Outputs())
     reads.finish(tree)
+
+
+def _given(node: exp.Expr, key: str) -> exp.Expr | None:
+    """Returns an argument that is syntax; the parser writes False for some that are not there."""
+    value = node.args.get(key)
+    return value if isinstance(value, exp.Expr) else None
 
 
 def _target(node: exp.Expr | None, scope: Scope, reads: Resolver) -> Table | None:
@@ -76,10 +82,10 @@ def _insert(tree: exp.Insert, scope: Scope, reads: Resolver) -> None:
     table = _target(target, scope, reads)
     for column in listed:
         _assigned(column, table, reads)
-    source = tree.args.get("expression")
+    source = _given(tree, "expression")
     if source is not None:
         reads.query(source, None, "output")
-    conflict = tree.args.get("conflict")
+    conflict = _given(tree, "conflict")
     if conflict is not None:
         _conflict(conflict, table, scope, reads)
 
@@ -96,18 +102,18 @@ def _conflict(node: exp.Expr, table: Table | None, scope: Scope, reads: Resolver
         scope = Scope(parent=Scope(relations=[excluded]), relations=scope.relations)
     _assignments(node.expressions, table, scope, reads)
     for key in ("where", "index_predicate"):
-        reads.filter(node.args.get(key), Place(scope=scope, clause="where"))
+        reads.filter(_given(node, key), Place(scope=scope, clause="where"))
 
 
 def _update(tree: exp.Update, scope: Scope, reads: Resolver) -> None:
     table = _target(tree.this, scope, reads)
-    _beside(tree.this, scope, reads)
-    from_ = tree.args.get("from_")
+    _beside(_given(tree, "this"), scope, reads)
+    from_ = _given(tree, "from_")
     if from_ is not None:
         reads.source(from_.this, scope)
     others = [r for r in scope.relations[1:] if r.base is not None]
     _assignments(tree.expressions, table, scope, reads, others)
-    reads.filter(tree.args.get("where"), Place(scope=scope, clause="where"))
+    reads.filter(_given(tree, "where"), Place(scope=scope, clause="where"))
 
 
 def _beside(node: exp.Expr | None, scope: Scope, reads: Resolver) -> None:
@@ -116,7 +122,7 @@ def _beside(node: exp.Expr | None, scope: Scope, reads: Resolver) -> None:
         return
     for join in node.args.get("joins") or ():
         reads.source(join.this, scope)
-        on = join.args.get("on")
+        on = _given(join, "on")
         if on is not None:
             reads.expressions.condition(on, Place(scope=scope, clause="join"))
         for name in join.args.get("using") or ():
@@ -178,17 +184,18 @@ def _assigned(
 
 def _delete(tree: exp.Delete, scope: Scope, reads: Resolver) -> None:
     named = tree.args.get("tables") or ()
-    if named:
+    this = _given(tree, "this")
+    if named and this is not None:
         # MySQL: DELETE a FROM t AS a JOIN u; only the named ones are changed.
-        reads.source(tree.this, scope)
+        reads.source(this, scope)
         for item in named:
             _named_target(item, scope, reads)
     else:
-        _target(tree.this, scope, reads)
-        _beside(tree.this, scope, reads)
+        _target(this, scope, reads)
+        _beside(this, scope, reads)
     for item in tree.args.get("using") or ():
         reads.source(item, scope)
-    reads.filter(tree.args.get("where"), Place(scope=scope, clause="where"))
+    reads.filter(_given(tree, "where"), Place(scope=scope, clause="where"))
 
 
 def _named_target(item: exp.Expr, scope: Scope, reads: Resolver) -> None:
@@ -206,17 +213,18 @@ def _named_target(item: exp.Expr, scope: Scope, reads: Resolver) -> None:
 def _merge(tree: exp.Merge, scope: Scope, reads: Resolver) -> None:
     table = _target(tree.this, scope, reads)
     reads.source(tree.args["using"], scope)
-    if tree.args.get("on") is not None:
-        reads.expressions.condition(tree.args["on"], Place(scope=scope, clause="join"))
+    on = _given(tree, "on")
+    if on is not None:
+        reads.expressions.condition(on, Place(scope=scope, clause="join"))
     for name in tree.args.get("using_cond") or ():
         for relation in scope.relations:
             for value in relation.outputs.exactly(name.name):
                 reads.ledger.use(value.bases, "join")
     for when in tree.args["whens"].expressions:
-        condition = when.args.get("condition")
+        condition = _given(when, "condition")
         if condition is not None:
             reads.expressions.condition(condition, Place(scope=scope, clause="where"))
-        _merged(when.args.get("then"), table, scope, reads)
+        _merged(_given(when, "then"), table, scope, reads)
 
 
 def _merged(then: exp.Expr | None, table: Table | None, scope: Scope, reads: Resolver) -> None:
@@ -227,4 +235,5 @@ def _merged(then: exp.Expr | None, table: Table | None, scope: Scope, reads: Res
         if isinstance(listed, exp.Tuple | exp.Schema):
             for column in listed.expressions:
                 _assigned(column, table, reads)
-        reads.expressions.value(then.args.get("expression"), Place(scope=scope, clause="output"))
+        place = Place(scope=scope, clause="output")
+        reads.expressions.value(_given(then, "expression"), place)
