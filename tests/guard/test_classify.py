@@ -286,7 +286,8 @@ def test_classify_always_answers(words: list[str], dialect: str) -> None:
 BASES = (
     "SELECT a , count(*) FROM t JOIN u ON t.a = u.a GROUP BY a HAVING count(*) > 1 ORDER BY 2",
     "WITH q ( x ) AS ( SELECT a FROM t ) SELECT DISTINCT q.* FROM q , u WHERE x IN ( 1 , 2 )",
-    "INSERT INTO t ( a ) SELECT b FROM u ON CONFLICT ( a ) DO UPDATE SET b = excluded.b RETURNING *",
+    "INSERT INTO t ( a ) SELECT b FROM u ON CONFLICT ( a ) DO UPDATE SET b = excluded.b "
+    "RETURNING *",
     "UPDATE t SET a = 1 , b = DEFAULT FROM u WHERE t.a = u.a",
     "DELETE FROM t USING u WHERE t.a = u.b",
     "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET a = 1",
