@@ -107,7 +107,7 @@ def test_a_denied_statement_says_why_and_stays_in_its_field(tabs: Tabs) -> None:
 def test_a_denied_statement_can_be_edited_from_its_panel(tabs: Tabs) -> None:
     tab = opened(tabs).run_sql("SELECT * FROM salaries")
     tab.app.text_area(key="sql_text").set_value("something else")
-    tab.press("edit_sql")
+    tab.press("edit")
     assert tab.app.text_area(key="sql_text").value == "SELECT * FROM salaries"
 
 
@@ -117,6 +117,19 @@ def test_a_question_that_is_not_understood_offers_other_questions(tabs: Tabs) ->
     assert f"elsewhere_{len(STARTERS) - 1}" in {b.key for b in tab.app.button}
     tab.press("elsewhere_0").settled()
     assert "Guard: allowed" in [e.label for e in tab.app.expander]
+
+
+def test_a_question_that_was_not_answered_can_be_worded_otherwise(tabs: Tabs) -> None:
+    tab = opened(tabs).ask("What is the meaning of life?")
+    tab.press("edit")
+    assert tab.app.chat_input[0].proto.value == "What is the meaning of life?"
+
+
+def test_a_question_asked_in_another_tab_is_there_at_the_next_run(tabs: Tabs) -> None:
+    tab = opened(tabs).ask("How many orders are there?")
+    other = tabs.of("ana").open("ask", c=conversation(tab))
+    tab.ask("Orders by status")
+    assert "Orders by status" in other.run().settled().text()
 
 
 def test_a_held_write_offers_to_propose_it_and_needs_a_reason(tabs: Tabs) -> None:

@@ -100,17 +100,18 @@ def is_denied(analyst: Visitor) -> None:
 def proposes(analyst: Visitor) -> int:
     """Returns the number of the request."""
     page = analyst.page
+    second = analyst.tab()
+    second.goto(page.url)
+    expect(second.get_by_text("Top 5 products by revenue in 2026").first).to_be_visible()
     page.get_by_role("tab", name="Ask").click()
     analyst.ask(f"set the status of order {ORDER} to cancelled")
     waiting = "Waiting for review. Nothing has changed yet."
     expect(page.get_by_text(waiting).first).to_be_visible()
+    # The tab beside it follows by itself, and a reload brings everything back.
+    expect(second.get_by_text(waiting).first).to_be_visible()
+    second.close()
     page.reload()
     expect(page.get_by_text(waiting).first).to_be_visible()
-    second = analyst.tab()
-    second.goto(page.url)
-    expect(second.get_by_text(waiting).first).to_be_visible()
-    expect(second.get_by_text("Top 5 products by revenue in 2026").first).to_be_visible()
-    second.close()
     picture(page, "pending")
     link = page.get_by_role("link", name=re.compile(r"Open request #\d+"))
     return int(re.sub(r"\D", "", link.inner_text()))

@@ -13,7 +13,6 @@ MODE = "mode"
 """Which tab is open: `Ask` or `SQL`."""
 _SQL_TEXT = "sql_text"
 _QUESTION = "question"
-_TOO_LONG = "too_long"
 
 
 def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bool) -> None:
@@ -26,14 +25,14 @@ def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bo
 
 
 def take_over() -> None:
-    """Puts what a button or the last run left for the tabs into them; call it before they exist."""
-    statement = st.session_state.pop(outcome.TO_EDIT, None)
-    if isinstance(statement, str):
-        st.session_state[_SQL_TEXT] = statement
-        st.session_state[MODE] = "SQL"
-    too_long = st.session_state.pop(_TOO_LONG, None)
-    if isinstance(too_long, str):
-        st.session_state[_QUESTION] = too_long
+    """Puts what a button or the last run left for a field into it; call it before it is drawn."""
+    match st.session_state.pop(outcome.TO_EDIT, None):
+        case ("question", str(asked)):
+            st.session_state[_QUESTION] = asked
+            st.session_state[MODE] = "Ask"
+        case ("sql" | "change", str(statement)):
+            st.session_state[_SQL_TEXT] = statement
+            st.session_state[MODE] = "SQL"
 
 
 def _ask(desk: Desk, conversation: Conversation | None, source: str, busy: bool) -> None:
@@ -41,7 +40,7 @@ def _ask(desk: Desk, conversation: Conversation | None, source: str, busy: bool)
     if not asked:
         return
     if len(asked) > talk.LONGEST_QUESTION:
-        st.session_state[_TOO_LONG] = asked
+        st.session_state[outcome.TO_EDIT] = ("question", asked)
         failed(
             f"A question has up to {talk.LONGEST_QUESTION:,} characters; this one has "
             f"{len(asked):,}. Shorten it."

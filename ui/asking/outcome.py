@@ -20,7 +20,7 @@ from ui.verdict import Verdict
 
 APPROVALS = Path(__file__).resolve().parents[2] / "pages" / "approvals.py"
 TO_EDIT = "to_edit"
-"""A statement that the SQL tab is to take over."""
+"""What a field is to take over in the next run: the kind of turn and its text."""
 
 
 def reading(shown: Shown) -> str:
@@ -79,7 +79,7 @@ def _refused(
         st.html(panels.said(Verdict.UNKNOWN, "Not answered.", answer.text))
         if latest:
             _ask_one_of(desk, talk_, [(s, s) for s in answer.suggestions], "suggestion")
-            _elsewhere(desk, talk_)
+            _elsewhere(desk, talk_, shown)
         return
     st.html(panels.denied(refusal))
     if not latest:
@@ -87,7 +87,7 @@ def _refused(
     if refusal.rule == panels.HELD and shown.turn.kind == "sql":
         _offer_proposal(desk, talk_, shown.turn.question)
     elif shown.turn.kind == "question":
-        _elsewhere(desk, talk_)
+        _elsewhere(desk, talk_, shown)
     else:
         _expected_read(desk, talk_, shown, refusal)
 
@@ -98,8 +98,8 @@ def _expected_read(desk: Desk, talk_: Conversation, shown: Shown, refusal: Refus
         if st.button("Run it as a query", key="run_instead"):
             _go(desk, talk_, shown.turn.question, "sql")
         return
-    if st.button("Edit the statement", key="edit_sql", icon=":material/edit:"):
-        edit_sql(shown.turn.question)
+    if st.button("Edit the statement", key="edit", icon=":material/edit:"):
+        edit(shown)
 
 
 def _offer_proposal(desk: Desk, talk_: Conversation, sql: str) -> None:
@@ -185,15 +185,16 @@ def _ask_one_of(
                 _go(desk, talk_, question, "question")
 
 
-def _elsewhere(desk: Desk, talk_: Conversation) -> None:
+def _elsewhere(desk: Desk, talk_: Conversation, shown: Shown) -> None:
+    """The ways on from a question that was not answered: word it otherwise, or ask another."""
     settings = desk.parts.policy.sources.get(talk_.source)
-    starters = settings.starters if settings else ()
-    if not starters:
-        return
-    with st.popover("Ask about another table", icon=":material/table:"):
-        for number, question in enumerate(starters):
-            if st.button(text.label(question), key=f"elsewhere_{number}", type="tertiary"):
-                _go(desk, talk_, question, "question")
+    with st.container(horizontal=True):
+        if st.button("Edit the question", key="edit", icon=":material/edit:"):
+            edit(shown)
+        with st.popover("Ask about another table", icon=":material/table:"):
+            for number, question in enumerate(settings.starters if settings else ()):
+                if st.button(text.label(question), key=f"elsewhere_{number}", type="tertiary"):
+                    _go(desk, talk_, question, "question")
 
 
 def _go(desk: Desk, talk_: Conversation, question: str, kind: TurnKind, reason: str = "") -> None:
@@ -202,7 +203,7 @@ def _go(desk: Desk, talk_: Conversation, question: str, kind: TurnKind, reason: 
     st.rerun()
 
 
-def edit_sql(sql: str) -> None:
-    """Puts a statement into the SQL tab and draws the page anew with that tab open."""
-    st.session_state[TO_EDIT] = sql
+def edit(shown: Shown) -> None:
+    """Puts what was asked back into its field and draws the page anew with that tab open."""
+    st.session_state[TO_EDIT] = (shown.turn.kind, shown.turn.question)
     st.rerun()

@@ -16,6 +16,7 @@ from ui.frame import Desk
 from ui.verdict import Verdict
 
 _HISTORY = 20
+_TICK_SECONDS = 1.0
 
 
 def draw(person: Principal) -> None:
@@ -47,7 +48,7 @@ def draw(person: Principal) -> None:
             busy = conversation.draw(desk, current)
         composer.draw(desk, current, source, busy=busy)
     with right:
-        _trail(current.id if current else None)
+        _trail(current)
 
 
 def _heading(desk: Desk, current: Conversation | None, sources: tuple[str, ...]) -> str:
@@ -143,23 +144,25 @@ def _not_found() -> None:
         st.rerun()
 
 
-def _trail(conversation_id: str | None) -> None:
+def _trail(current: Conversation | None) -> None:
     st.html('<div class="gh-head"><h2>Audit trail</h2></div>')
-    if conversation_id is None:
+    if current is None:
         st.html(trail.listed((), when.zone(), linked=False))
         return
     with st.container(height=600, key="gh-trail", border=False):
-        _live_trail(conversation_id)
+        _live_trail(current)
 
 
-@st.fragment(run_every=1.0)
-def _live_trail(conversation_id: str) -> None:
+@st.fragment(run_every=_TICK_SECONDS)
+def _live_trail(drawn: Conversation) -> None:
+    """Draws the newest events; a question asked in another tab draws the whole page anew."""
     desk = frame.again("analyst", "reviewer", "admin")
     with desk.parts.store.read() as conn:
-        if conversations.find_own(conn, conversation_id, owner=desk.person.id) is None:
-            return
+        current = conversations.find_own(conn, drawn.id, owner=desk.person.id)
+    if current != drawn:
+        st.rerun()
     with frame.usable():
-        records = desk.parts.log.tail(trail.NEWEST, session=conversation_id)
+        records = desk.parts.log.tail(trail.NEWEST, session=drawn.id)
     st.html(
         f"{panels.note(trail.counted(records))}"
         f"{trail.listed(records, desk.zone, linked='admin' in desk.person.roles)}"
