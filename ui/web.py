@@ -190,6 +190,8 @@ class _Handlers:
             made = await run_in_threadpool(exporter.make, wanted)
         except Refused as refused:
             return PlainTextResponse(refused.refusal.reason, 403, _NO_STORE)
+        except UNUSABLE as error:
+            return PlainTextResponse(str(error), 503, _NO_STORE)
         if made is None:
             return PlainTextResponse("There is no such download.", 404, _NO_STORE)
         disposition = f"attachment; filename*=UTF-8''{quote(made.file_name, safe='')}"

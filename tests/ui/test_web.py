@@ -488,6 +488,24 @@ def test_a_download_that_does_not_exist_is_not_found(client: TestClient, console
     assert client.get("/export/nothing/all.csv").status_code == 404
 
 
+def test_a_download_that_cannot_be_made_says_why(console: Console) -> None:
+    import dataclasses
+
+    from audit import Unavailable
+    from ui.webparts import Exporter, ExportRequest
+
+    def fail(_asked: ExportRequest) -> None:
+        raise Unavailable("The audit trail cannot be written. Nothing left.")
+
+    parts = dataclasses.replace(
+        console.parts(), exporters={"audit": Exporter(roles=frozenset({"admin"}), make=fail)}
+    )
+    with _client(parts) as client:
+        response = _holding(client, console.token("admin")).get("/export/audit/all.csv")
+    assert response.status_code == 503
+    assert response.text == "The audit trail cannot be written. Nothing left."
+
+
 # A link from a mail arrives without the cookie.
 
 
