@@ -19,6 +19,7 @@ from ui.home import POLICY_FILE
 from ui.verdict import Verdict
 
 _SHORT = 12
+_LINES, _TALL = 18, 380
 
 
 def draw(desk: Desk) -> None:
@@ -66,7 +67,10 @@ def _difference(desk: Desk, running: Policy) -> None:
             "Questions that are running are stopped when it is put into force.",
         )
     )
-    st.code(changed(running.text, waiting.text), language="diff")
+    difference = changed(running.text, waiting.text)
+    # A long one scrolls by itself, so that the button under it stays in sight.
+    tall = difference.count("\n") > _LINES
+    st.code(difference, language="diff", height=_TALL if tall else "content")
     if st.button("Use this policy", key="use_policy", type="primary", icon=":material/gavel:"):
         _use(desk, running, waiting)
 
