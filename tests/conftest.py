@@ -27,3 +27,8 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the data folder of whoever runs it."""
     if "GATEHOUSE_TEST_HOME" not in os.environ:
         monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "unused-home"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests run last: Playwright leaves an event loop in the thread, the agent needs one."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
