@@ -30,5 +30,5 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last: Playwright leaves an event loop in the thread, the agent needs one."""
+    """Browser tests run last: Playwright leaves an event loop behind in the thread."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
