@@ -23,7 +23,7 @@ from guard.errors import (
     refuse,
 )
 from guard.gate import Proposal, Proposed
-from guard.inbox import REVIEWERS, Inbox
+from guard.inbox import REVIEWERS, Inbox, may_see
 from guard.judging import judge, scope_in
 from guard.logtext import sha256_of
 from guard.policy import Hold, Principal
@@ -409,7 +409,6 @@ class Review:
     def _load(self, change: int, caller: Caller) -> StoredChange:
         with self._store.read() as conn:
             stored = changes.find(conn, change)
-        person = caller.principal
-        if stored is None or not (stored.author == person.id or person.roles & REVIEWERS):
+        if stored is None or not may_see(caller.principal, stored):
             raise Illegal(f"There is no change request #{change} that you can see.")
         return stored

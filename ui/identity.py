@@ -9,8 +9,8 @@ import streamlit as st
 
 from guard.policy import ConsoleRole, Principal
 from store import websessions
-from store.accounts import Account
 from ui import demo_mode, markup, session
+from ui.people import principal_of
 from ui.webparts import COOKIE
 
 
@@ -38,16 +38,6 @@ def current() -> Principal | None:
             conn, token, now=store.now(), demo_mode=demo_mode.is_on(session.home())
         )
     return principal_of(account) if account else None
-
-
-def principal_of(account: Account) -> Principal:
-    """Returns the account as the guard knows a person."""
-    return Principal(
-        id=account.id,
-        name=account.name,
-        display_name=account.display_name,
-        roles=account.roles,
-    )
 
 
 def require(*roles: ConsoleRole) -> Principal:

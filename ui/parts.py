@@ -26,16 +26,7 @@ from guard.writer import Writer
 from store import Store, accounts
 from store.accounts import Account
 from ui.home import POLICY_FILE
-
-
-def principal_of(account: Account) -> Principal:
-    """Returns the account as the guard knows a person."""
-    return Principal(
-        id=account.id,
-        name=account.name,
-        display_name=account.display_name,
-        roles=account.roles,
-    )
+from ui.people import principal_of
 
 
 class People:

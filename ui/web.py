@@ -32,7 +32,7 @@ from store import StoreError, signin, websessions
 from store.accounts import Account
 from store.signin import LockedOut, SignedIn, WrongPassword
 from ui import demo_mode, webtemplates
-from ui.identity import principal_of
+from ui.people import principal_of
 from ui.webgate import Gate, account_of
 from ui.webparts import COOKIE, UNUSABLE, ExportRequest, SignInEvent, WebParts
 from ui.websafety import safe_next, same_origin

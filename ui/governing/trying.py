@@ -15,7 +15,7 @@ from guard.policy import Principal, Terms
 from store import accounts
 from ui import panels, text
 from ui.frame import Desk, usable
-from ui.identity import principal_of
+from ui.people import principal_of
 from ui.verdict import Verdict, badge
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from guard.engines.child.duckdb_tables import ID, Table, quoted, table_of
+from guard.engines.child.duckdb_tables import ID, Table, table_of
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange
+from guard.engines.child.names import quoted
 
 
 def image_of(changes: Sequence[TableChange], tables: Sequence[Table]) -> dict[str, object]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from guard.engines.child.faults import Fault
+from guard.engines.child.names import quoted
 
 ID = "gatehouse_id"
 
@@ -83,8 +84,3 @@ def hash_of(parts: Iterable[str]) -> str:
     for part in parts:
         found.update(part.encode("utf-8", "surrogatepass") + b"\n")
     return found.hexdigest()
-
-
-def quoted(name: str) -> str:
-    """Returns a name as SQL."""
-    return '"' + name.replace('"', '""') + '"'

@@ -19,9 +19,10 @@ import pyarrow as pa
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import found_in, image_of, replay
 from guard.engines.child.duckdb_reader import SETTINGS, code_of
-from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, quoted, table_of
+from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, table_of
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange, Touched
+from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
 from guard.engines.child.writing import Capture, Order, tried, with_second
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Net, Row
-from guard.engines.child.sqlite_tables import Table, quoted, tables_of
+from guard.engines.child.names import quoted
+from guard.engines.child.sqlite_tables import Table, tables_of
 
 
 def image_of(steps: Sequence[Sequence[Any]], tables: Sequence[Table]) -> dict[str, object]:

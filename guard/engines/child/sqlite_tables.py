@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
+from guard.engines.child.names import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +87,3 @@ def schema_hash(connection: sqlite3.Connection, tables: Sequence[str]) -> str:
     ).fetchall()
     kept = [r for r in rows if r[2] in tables]
     return hashlib.sha256(repr(kept).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def quoted(name: str) -> str:
-    """Returns a name as SQL."""
-    return '"' + name.replace('"', '""') + '"'

@@ -21,10 +21,11 @@ from urllib.parse import quote
 from guard.engines.child import sqlite_words as words
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Net, TableChange
+from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
 from guard.engines.child.sqlite_images import found_in, image_of, replay
 from guard.engines.child.sqlite_reader import LIMITS, code_of
-from guard.engines.child.sqlite_tables import Table, checksums, quoted, schema_hash, tables_of
+from guard.engines.child.sqlite_tables import Table, checksums, schema_hash, tables_of
 from guard.engines.child.writing import Capture, Order, tried, with_second
 
 COPY_BYTES = 200 * 1024 * 1024
