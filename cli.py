@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from commands import ask, audit, changes, lines, operate, people
+from commands import access, ask, audit, changes, evaluate, lines, operate, people, policy, template
 
 app = typer.Typer(
     name="gatehouse",
@@ -16,16 +16,20 @@ app = typer.Typer(
 app.command()(operate.init)
 app.command()(operate.serve)
 app.command()(operate.connect)
+app.command()(operate.grants)
 app.command()(operate.doctor)
 app.command()(ask.ask)
 app.command()(ask.query)
+app.command()(template.template)
+app.command("eval")(evaluate.evaluate)
 app.command()(lines.classify)
 app.command()(lines.redact)
 app.command()(lines.lineage)
 app.add_typer(changes.app, name="changes")
 app.add_typer(audit.app, name="audit")
 app.add_typer(people.app, name="people")
-app.add_typer(operate.policy, name="policy")
+app.add_typer(access.app, name="access")
+app.add_typer(policy.app, name="policy")
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from agent.analyst import Analyst, Asked
 from agent.answer import Answer, AskBack, Chart, NotAnswerable, Option, Refusal
+from agent.connection import ModelConnection, Tried
 from agent.models import ModelChoice, choose
 from agent.rowset import unpack
 from agent.runs import Runs
+from agent.templated import TemplateCall, call_in
+from agent.trace import Told, notebook, rows_hash, trace
 from agent.vocabulary import Vocabularies
 
 __all__ = [
@@ -14,11 +17,19 @@ __all__ = [
     "Asked",
     "Chart",
     "ModelChoice",
+    "ModelConnection",
     "NotAnswerable",
     "Option",
     "Refusal",
     "Runs",
+    "TemplateCall",
+    "Told",
+    "Tried",
     "Vocabularies",
+    "call_in",
     "choose",
+    "notebook",
+    "rows_hash",
+    "trace",
     "unpack",
 ]

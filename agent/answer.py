@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
-Status = Literal["answered", "asked_back", "refused", "proposed", "stopped", "failed"]
+from agent.content import Where
+from guard import Need, is_spent
+from guard import Refusal as GuardRefusal
+
+Status = Literal["answered", "asked_back", "refused", "proposed", "halted", "stopped", "failed"]
+"""`halted`: a budget or rate was used up, so the run ended there."""
 ChartKind = Literal["bar", "line"]
 
 
@@ -19,6 +24,13 @@ class Option(_Plain):
 
     label: str
     question: str
+
+
+def receipt(change: int, *, applied: bool) -> str:
+    """Returns what became of a proposal, as a sentence."""
+    if applied:
+        return f"Applied as request #{change}. Here the policy needs no other person for it."
+    return f"Waiting for review as request #{change}. Nothing has changed yet."
 
 
 class Chart(_Plain):
@@ -37,7 +49,24 @@ class Refusal(_Plain):
     reason: str
     part: str | None = None
     alternative: str | None = None
-    access_request: str | None = None
+    access_request: Need | None = None
+
+    @classmethod
+    def of(cls, refusal: GuardRefusal) -> Refusal:
+        """Returns the guard's refusal as it is kept and shown."""
+        return cls(
+            rule=refusal.rule,
+            reason=refusal.reason,
+            part=refusal.part,
+            alternative=refusal.alternative,
+            access_request=refusal.access_request,
+        )
+
+    @field_validator("access_request", mode="before")
+    @classmethod
+    def _older(cls, value: object) -> object:
+        # Earlier versions stored a bare name, which asks for nothing.
+        return None if isinstance(value, str) else value
 
 
 class Answer(_Plain):
@@ -46,6 +75,7 @@ class Answer(_Plain):
     `text` is what is said, drawn without links or markup. `query` names the step whose rows
     answer, `change` the request that was made. `options` are buttons when the agent asks back,
     `suggestions` other questions when it refuses. `interpretation` is how the question was read.
+    `notice` says aloud what else was, such as that the chosen model did not answer.
     """
 
     status: Status
@@ -57,6 +87,21 @@ class Answer(_Plain):
     options: tuple[Option, ...] = ()
     suggestions: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    notice: str | None = None
+    flags: dict[Where, tuple[str, ...]] = {}
+    """What in the question or the data reads like orders to the agent, which proposed nothing."""
+
+
+def turned_down(refusal: Refusal, interpretation: str | None = None) -> Answer:
+    """Returns the answer that a question ends with after a refusal."""
+    halted = is_spent(refusal.rule)
+    alternative = f" {refusal.alternative}" if refusal.alternative else ""
+    return Answer(
+        status="halted" if halted else "refused",
+        text=f"{'Halted' if halted else 'Not run'}. {refusal.reason}{alternative}",
+        interpretation=interpretation,
+        refusal=refusal,
+    )
 
 
 class AskBack(_Plain):
@@ -71,3 +116,5 @@ class NotAnswerable(_Plain):
 
     reason: str
     suggestions: tuple[str, ...] = ()
+    off_topic: bool = False
+    """True when the question is not about this database at all."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from agent.answer import Chart, Refusal
+from agent.content import Moderation, Where, signals
 from agent.journal import Journal
+from agent.trail import AgentTrail
 from guard import Caller, Cancel, Gate, SourceView
 
 MAX_REPAIRS = 2
 """Statements that may be mended in one turn after a mistake that another statement can avoid."""
+
+
+class Stopped(Exception):
+    """The person stopped the turn, or its time was up; nothing more was run."""
 
 
 @dataclass
@@ -19,8 +26,15 @@ class Progress:
     query: str | None = None
     chart: Chart | None = None
     change: int | None = None
+    applied: bool = False
     final: Refusal | None = None
     repairs: int = 0
+    overtime: bool = False
+
+    @property
+    def over(self) -> bool:
+        """True when nothing more may be called: a denial is explained, a proposal ends the turn."""
+        return self.final is not None or self.change is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +45,36 @@ class Deps:
     caller: Caller
     view: SourceView
     journal: Journal
+    trail: AgentTrail
     cancel: Cancel
     progress: Progress = field(default_factory=Progress)
+    moderation: Moderation | None = None
+    flags: dict[Where, tuple[str, ...]] = field(default_factory=dict)
+    """What in the question or in the data looks like orders to the agent (`agent.content`)."""
+
+    def screen(self, text: str, where: Where, *, redacted: str | None = None) -> None:
+        """Looks for orders to the agent in a text; what is found is recorded and lowers the turn.
+
+        Only `redacted` goes to a moderation service.
+        """
+        found = [*signals(text)]
+        if self.moderation is not None and redacted:
+            found += self.moderation.signals(redacted, where)
+        known = self.flags.get(where, ())
+        fresh = tuple(name for name in dict.fromkeys(found) if name not in known)
+        if fresh:
+            self.flags[where] = (*known, *fresh)
+            self.trail.flagged(where, fresh)
+
+    @property
+    def mark(self) -> str:
+        """What stands in the delimiters of this turn's data: nobody who writes data knows it."""
+        return hashlib.sha256(f"data {self.journal.turn}".encode()).hexdigest()[:12]
+
+    def time_is_up(self) -> None:
+        """Stops whatever runs; the run is halted."""
+        self.progress.overtime = True
+        self.cancel.set()
 
     @property
     def source(self) -> str:

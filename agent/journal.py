@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,11 +35,13 @@ class Open:
 
 
 class Journal:
-    """Writes the steps of one turn."""
+    """Writes the steps of one turn, as the process that holds its lease."""
 
-    def __init__(self, store: Store, turn: str) -> None:
+    def __init__(self, store: Store, turn: str, *, resumes: int = 0) -> None:
+        """`resumes` is how often the turn was taken over from a dead process."""
         self._store = store
         self.turn = turn
+        self.resumes = resumes
 
     def begin(
         self,
@@ -55,7 +57,8 @@ class Journal:
         Raises:
             Replayed: it was done before.
             CutOff: it was begun before, and is not `repeatable`.
-            store.IllegalMove: the call id was used with other arguments.
+            store.IllegalMove: the call id was used with other arguments, or another process runs
+                the turn now.
         """
         with self._store.write() as conn:
             begun = steps.begin(
@@ -66,6 +69,7 @@ class Journal:
                 tool=tool,
                 args_json=_canonical(args),
                 now=self._store.now(),
+                owner=self._store.instance,
             )
         if not begun.fresh and begun.step.state == "done":
             raise Replayed(json.loads(begun.step.result_json or "{}"))
@@ -81,7 +85,11 @@ class Journal:
         verdict: Verdict | None = None,
         blob: bytes | None = None,
     ) -> None:
-        """Writes what the step gave; refusals are results too."""
+        """Writes what the step gave; refusals are results too.
+
+        Raises:
+            store.IllegalMove: another process runs the turn now.
+        """
         with self._store.write() as conn:
             steps.finish(
                 conn,
@@ -92,10 +100,23 @@ class Journal:
                 blob=blob,
                 elapsed_ms=int((time.monotonic() - step.started) * 1000),
                 now=self._store.now(),
+                owner=self._store.instance,
             )
 
+    def finished(self, calls: Collection[str]) -> Iterator[tuple[str, str, dict[str, object]]]:
+        """Yields the tool, the call id and the result of those calls that are done, in order."""
+        with self._store.read() as conn:
+            found = steps.list_of(conn, self.turn)
+        for step in found:
+            if step.tool is not None and step.state == "done" and step.call_id in calls:
+                yield step.tool, step.call_id, json.loads(step.result_json or "{}")
+
     def note(self, call_id: str, kind: StepKind, text: str) -> None:
-        """Writes a step that only says something; harmless when repeated."""
+        """Writes a step that only says something; harmless when repeated.
+
+        After a restart a model may say something else in its place: that is another step.
+        """
+        call_id = f"{call_id}.{self.resumes}" if self.resumes else call_id
         try:
             step = self.begin(call_id, kind, None, {"text": text}, repeatable=True)
         except Replayed:

@@ -91,15 +91,18 @@ def _build(choice: ModelChoice, environment: Mapping[str, str]) -> AnyModel:
 
         return GoogleModel(choice.name, provider=GoogleProvider(api_key=_key(choice, environment)))
     from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
 
+    # A stream without its end marker has broken off: half an answer is no answer.
+    whole = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
     if choice.provider == "openai":
-        return OpenAIChatModel(
-            choice.name, provider=OpenAIProvider(api_key=_key(choice, environment))
-        )
-    url = choice.base_url or environment.get("OLLAMA_BASE_URL", _OLLAMA)
-    key = environment.get("GATEHOUSE_MODEL_KEY", "none")
-    return OpenAIChatModel(choice.name, provider=OpenAIProvider(base_url=url, api_key=key))
+        provider = OpenAIProvider(api_key=_key(choice, environment))
+    else:
+        url = choice.base_url or environment.get("OLLAMA_BASE_URL", _OLLAMA)
+        key = environment.get("GATEHOUSE_MODEL_KEY", "none")
+        provider = OpenAIProvider(base_url=url, api_key=key)
+    return OpenAIChatModel(choice.name, provider=provider, profile=whole)
 
 
 def _key(choice: ModelChoice, environment: Mapping[str, str]) -> str:

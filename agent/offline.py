@@ -82,7 +82,11 @@ class OfflineModel(Model[None]):
                 back = AskBack(question=tie.question, options=options)
                 return [_output(back, parameters)]
             case planner.NotUnderstood() as unclear:
-                no = NotAnswerable(reason=_why_not(unclear), suggestions=unclear.suggestions)
+                no = NotAnswerable(
+                    reason=_why_not(unclear),
+                    suggestions=unclear.suggestions,
+                    off_topic=unclear.off_topic,
+                )
                 return [_output(no, parameters)]
             case other:
                 assert_never(other)

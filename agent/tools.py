@@ -17,16 +17,9 @@ from pydantic_ai.toolsets import FunctionToolset
 from agent.answer import Chart
 from agent.deps import Deps
 from agent.rowset import pack
-from guard import Result, Table, plain_rows
+from guard import BUILT_IN, Result, Table, ToolEffect, plain_rows
 
-Effect = Literal["read", "write"]
-EFFECTS: Mapping[str, Effect] = {
-    "list_tables": "read",
-    "describe_table": "read",
-    "run_query": "read",
-    "make_chart": "read",
-    "propose_change": "write",
-}
+EFFECTS: Mapping[str, ToolEffect] = BUILT_IN
 """What each tool may bring about. `propose_change` brings about a request, never a change."""
 
 Json = dict[str, object]
@@ -89,6 +82,7 @@ def propose_change(ctx: RunContext[Deps], sql: Sql, reason: Words) -> Json:
         caller=deps.caller,
         reason=reason,
         call_id=f"{deps.journal.turn}/{ctx.tool_call_id}",
+        cancel=deps.cancel,
     )
     return {"change": proposed.change, "state": proposed.state, "rows": proposed.rows}
 

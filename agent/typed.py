@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.analyst import Asked
-from agent.answer import Answer, Refusal
+from agent.answer import Answer, Refusal, receipt
 from agent.journal import CutOff, Open, Replayed
 from agent.tools import for_journal
 from guard import Gate, Refused
@@ -27,7 +27,7 @@ def run_typed(gate: Gate, asked: Asked) -> Answer:
             asked.question, source=asked.source, caller=asked.caller, cancel=asked.cancel
         )
     except Refused as refused:
-        return _refused(asked, step, refused)
+        return refused_typed(asked, step, refused)
     facts, rows = for_journal(result)
     asked.journal.end(step, facts, verdict="allow", blob=rows)
     count = result.table.num_rows
@@ -55,26 +55,22 @@ def propose_typed(gate: Gate, asked: Asked, reason: str) -> Answer:
             caller=asked.caller,
             reason=reason,
             call_id=f"{asked.journal.turn}/{_PROPOSAL}",
+            cancel=asked.cancel,
         )
     except Refused as refused:
-        return _refused(asked, step, refused)
+        return refused_typed(asked, step, refused)
     facts = {"change": proposed.change, "state": proposed.state, "rows": proposed.rows}
     asked.journal.end(step, facts, verdict="hold")
     return Answer(
         status="proposed",
-        text=f"Waiting for review as request #{proposed.change}. Nothing has changed yet.",
+        text=receipt(proposed.change, applied=proposed.state == "executed"),
         change=proposed.change,
     )
 
 
-def _refused(asked: Asked, step: Open, refused: Refused) -> Answer:
-    refusal = Refusal(
-        rule=refused.refusal.rule,
-        reason=refused.refusal.reason,
-        part=refused.refusal.part,
-        alternative=refused.refusal.alternative,
-        access_request=refused.refusal.access_request,
-    )
+def refused_typed(asked: Asked, step: Open, refused: Refused) -> Answer:
+    """Returns a refusal as the answer of a turn, and ends its step with it."""
+    refusal = Refusal.of(refused.refusal)
     asked.journal.end(step, {"refused": refusal.model_dump()}, verdict="deny")
     alternative = f" {refusal.alternative}" if refusal.alternative else ""
     return Answer(status="refused", text=f"Not run. {refusal.reason}{alternative}", refusal=refusal)

@@ -8,6 +8,7 @@ data: whoever appends has redacted before.
 from audit.encoding import clip
 from audit.errors import (
     AuditError,
+    Flooded,
     KeyUnusable,
     Malformed,
     NewerFormat,
@@ -27,7 +28,10 @@ from audit.event import (
     shorten,
 )
 from audit.export import Exported
-from audit.log import AuditLog, LogHead
+from audit.flood import Flood
+from audit.gitsink import GitSink
+from audit.interchange import FORMATS, Format, translated
+from audit.log import AuditLog
 from audit.parts import (
     Access,
     Action,
@@ -48,14 +52,20 @@ from audit.parts import (
     Trace,
     Verdict,
 )
+from audit.reading import LogHead
 from audit.reconcile import Intent
 from audit.record import Receipt, Record
-from audit.search import Filter, Page
+from audit.remote import S3Access, S3Sink, WebhookSink
+from audit.remotes import RemoteState
+from audit.room import Watermark
+from audit.sealing import Segment
+from audit.search import Filter, Hour, Page
 from audit.sinks import Anchor, FileSink, Sink, StreamSink
 from audit.verify import Finding, Report, State
 
 __all__ = [
     "EVENT_TYPES",
+    "FORMATS",
     "SYSTEM",
     "Access",
     "Action",
@@ -77,6 +87,11 @@ __all__ = [
     "FileSink",
     "Filter",
     "Finding",
+    "Flood",
+    "Flooded",
+    "Format",
+    "GitSink",
+    "Hour",
     "Intent",
     "KeyUnusable",
     "Limits",
@@ -92,8 +107,12 @@ __all__ = [
     "Receipt",
     "Record",
     "Redactions",
+    "RemoteState",
     "Report",
     "RolledBack",
+    "S3Access",
+    "S3Sink",
+    "Segment",
     "Sink",
     "State",
     "StreamSink",
@@ -102,7 +121,10 @@ __all__ = [
     "Trace",
     "Unavailable",
     "Verdict",
+    "Watermark",
+    "WebhookSink",
     "clip",
     "new_id",
     "shorten",
+    "translated",
 ]

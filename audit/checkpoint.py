@@ -7,10 +7,11 @@ https://c2sp.org/signed-note  https://c2sp.org/tlog-checkpoint
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.keys import SigningKey
+from audit.keys import PublicKey, SigningKey
 
 _LINES: Final = 6
 
@@ -25,36 +26,59 @@ class Checkpoint:
     note: str
 
 
-def sign(key: SigningKey, size: int, root: bytes) -> str:
-    """Returns the signed note for the tree of `size` records with that root.
+def sign(keys: SigningKey | Sequence[SigningKey], size: int, root: bytes) -> str:
+    """Returns the note for the tree of `size` records with that root, signed with each key.
 
     The log MUST NOT sign two roots for one size: call this only under the append lock.
     """
-    body = _body(key, size, root)
-    return _note(body, key, key.sign(body.encode()))
+    keys = [keys] if isinstance(keys, SigningKey) else keys
+    body = _body(keys[0].name, size, root)
+    lines = [_signature_line(key, key.sign(body.encode())) for key in keys]
+    return f"{body}\n{''.join(lines)}"
 
 
-def open_note(note: str, key: SigningKey) -> Checkpoint | None:
+def open_note(note: str, key: PublicKey) -> Checkpoint | None:
     """Returns the checkpoint in `note` if `key` signed it for its own log, else None."""
     lines = note.split("\n")
-    if len(lines) != _LINES:
+    if not _LINES <= len(lines) <= _LINES + 1:
         return None
     try:
         size, root = int(lines[1]), base64.b64decode(lines[2])
-        signature = base64.b64decode(lines[4].rpartition(" ")[2])[len(key.id) :]
     except ValueError:
         return None
-    body = _body(key, size, root)
+    body = _body(key.name, size, root)
     # Spelled again, so that only the one spelling of the same bytes is let through.
-    if note != _note(body, key, signature) or not key.verify(signature, body.encode()):
+    if not note.startswith(f"{body}\n"):
         return None
-    return Checkpoint(origin=key.name, size=size, root=root, note=note)
+    for line in lines[4:-1]:
+        signature = signature_of(line, key)
+        if signature is not None and key.verify(signature, body.encode()):
+            return Checkpoint(origin=key.name, size=size, root=root, note=note)
+    return None
 
 
-def _body(key: SigningKey, size: int, root: bytes) -> str:
-    return f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+def signature_of(line: str, key: PublicKey) -> bytes | None:
+    """Returns the signature in a line of a note when it is that key's, unchecked, else None."""
+    try:
+        raw = base64.b64decode(line.rpartition(" ")[2])
+    except ValueError:
+        return None
+    return raw[4:] if f"{line}\n" == _signature_line(key, raw[4:]) else None
 
 
-def _note(body: str, key: SigningKey, signature: bytes) -> str:
-    line = base64.b64encode(key.id + signature).decode()
-    return f"{body}\n\N{EM DASH} {key.name} {line}\n"
+def origin_of(note: str) -> str:
+    """Returns the name of the log that `note` names, believed or not."""
+    return note.partition("\n")[0]
+
+
+def signed_last_by(note: str, key: PublicKey) -> bool:
+    """True when the last line of `note` names `key`; nothing is checked."""
+    return signature_of(note.rstrip("\n").rpartition("\n")[2], key) is not None
+
+
+def _body(name: str, size: int, root: bytes) -> str:
+    return f"{name}\n{size}\n{base64.b64encode(root).decode()}\n"
+
+
+def _signature_line(key: PublicKey, signature: bytes) -> str:
+    return f"\N{EM DASH} {key.name} {base64.b64encode(key.id + signature).decode()}\n"

@@ -2,6 +2,7 @@
 
 AuditError
 ├── Unavailable     the log could not be written or read now: disk, lock, closed, too slow
+│   └── Flooded     one person has begun more than the log takes in a minute
 ├── Malformed       the event cannot become a record; the caller has a mistake to mend
 ├── Tampered        what is stored is not what the log wrote last
 │   └── RolledBack  fewer records are stored than were anchored: an older copy, or a new database
@@ -21,6 +22,10 @@ class AuditError(Exception):
 
 class Unavailable(AuditError):
     """The log could not be used now. Nothing may run; try again once the cause is mended."""
+
+
+class Flooded(Unavailable):
+    """One person has begun too much at once. Nothing of it may run; wait a minute."""
 
 
 class Malformed(AuditError):

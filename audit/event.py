@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeVar, cast, get_args
 
 from audit.encoding import Json, clean_text, plain, timestamp
 from audit.errors import Malformed
-from audit.parts import Effect, Part
+from audit.parts import Effect, KeyFacts, Part, SegmentFacts
 
 SCHEMA: Final = "1.0"
 MAX_SUMMARY: Final = 160
@@ -21,9 +21,7 @@ MAX_ID: Final = 128
 
 EventType = Literal[
     "access.requested",
-    "action.proposed",
     "agent.failed",
-    "agent.finished",
     "agent.message",
     "agent.replayed",
     "agent.started",
@@ -32,6 +30,7 @@ EventType = Literal[
     "approval.decided",
     "approval.drifted",
     "approval.expired",
+    "approval.flagged",
     "approval.requested",
     "approval.withdrawn",
     "audit.exported",
@@ -40,21 +39,20 @@ EventType = Literal[
     "audit.viewed",
     "auth.failed",
     "config.changed",
-    "data.masked",
     "data.revealed",
     "erasure.performed",
     "export.created",
     "key.rotated",
     "log.anchor_failed",
-    "log.checkpoint",
     "log.closed",
     "log.created",
     "log.opened",
     "log.pruned",
-    "log.restored",
-    "log.schema_changed",
     "log.sealed",
     "policy.decided",
+    "policy.proposed",
+    "policy.replayed",
+    "policy.tried",
     "query.cancelled",
     "query.executed",
     "query.failed",
@@ -76,6 +74,8 @@ CLOSING: Final = frozenset(
     {"query.executed", "query.failed", "query.cancelled", "query.outcome_unknown"}
 )
 """The types that say how an intent ended; each names it in `Effect.intent_id`."""
+
+_NEEDED: Final[Mapping[str, type[Part]]] = {"key.rotated": KeyFacts, "log.pruned": SegmentFacts}
 
 P = TypeVar("P", bound=Part)
 
@@ -184,6 +184,9 @@ class AuditEvent:
             raise Malformed("An audit event has at most one part of each kind.")
         if self.type in CLOSING and self.closes is None:
             raise Malformed(f"{self.type} must name its intent in Effect.intent_id.")
+        needed = _NEEDED.get(self.type)
+        if needed is not None and self.part(needed) is None:
+            raise Malformed(f"{self.type} must say what a verifier needs in {needed.__name__}.")
 
     @classmethod
     def from_document(cls, document: Mapping[str, Json]) -> AuditEvent:
@@ -211,7 +214,8 @@ class AuditEvent:
 
 def _is_id(value: str) -> bool:
     # Ids stand in columns too, so the cleaned and the given form must be the same.
-    return clean_text(value) == value and 0 < len(value.encode()) <= MAX_ID
+    # A database may not be able to hold a NUL.
+    return clean_text(value) == value and 0 < len(value.encode()) <= MAX_ID and "\0" not in value
 
 
 def _present(values: Mapping[str, object]) -> dict[str, Json]:

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, Protocol
 
 from audit import verify
+from audit.chain import Frontier
 from audit.encoding import canonical
 from audit.errors import AuditError, Unavailable
-from audit.proofs import inclusion_proofs
+from audit.proofs import inclusion_proofs, tlog_proof
+from audit.sealing import Archive
 from audit.sinks import claimed_size
 from audit.storage import Head, Reading
 
 _PAGE: Final = 500
+_PROOF_FILES: Final = 100
 _PATIENCE_S: Final = 2.0
 
 README: Final = """\
@@ -30,6 +33,8 @@ records.jsonl      the records, one line each, exactly as they were hashed
 checkpoint.txt     the newest checkpoint, signed by the log: it commits to {size} records
 {others}anchors.jsonl      a copy of the anchors; prefer the one you received while the log ran
 log.vkey           the log's public key; prefer the one you were given before
+marks.jsonl        if it is there: records of changes of the key, and of sealed records
+base.json          if it is there: where the records begin, because earlier ones have expired
 verify.py          the verifier: Python 3.9 or newer, nothing else to install
 
 Check it:
@@ -50,6 +55,7 @@ record was left out: a selection cannot. Ask for a complete export for that."""
 _CHECKPOINTS: Final = "checkpoints.jsonl  older checkpoints\n"
 _PROOFS: Final = (
     "proofs.jsonl       for each record the hashes that lead from it to the checkpoint\n"
+    "*.tlog-proof       the same for the first hundred, for other tools (c2sp.org/tlog-proof)\n"
 )
 
 
@@ -106,6 +112,7 @@ def write(
     *,
     vkey: str,
     anchors: Path,
+    archive: Archive,
     seqs: Sequence[int] | None,
 ) -> Exported:
     """Writes the bundle into a new folder, or as a zip file into a stream.
@@ -116,7 +123,12 @@ def write(
         AuditError: the folder is not empty, or something cannot be read or written.
     """
     with _bundle(target) as bundle:
-        span = _all_records(bundle, log, head) if seqs is None else _some(bundle, log, head, seqs)
+        if seqs is None:
+            span = _all_records(bundle, log, head, archive)
+        else:
+            span = _some(bundle, log, head, seqs)
+        if marks := list(_marks(log, archive)):
+            _lines(bundle, "marks.jsonl", marks)
         _text(bundle, "checkpoint.txt", head.note)
         if span.complete:
             kept = (canonical({"note": c.note}) for c in log.checkpoints())
@@ -128,16 +140,38 @@ def write(
     return span
 
 
-def _all_records(bundle: _Bundle, log: Reading, head: Head) -> Exported:
-    _lines(bundle, "records.jsonl", (row.record for row in log.scan(1, head.size)))
-    return Exported(records=head.size, first=1, last=head.size, size=head.size, complete=True)
+def _all_records(bundle: _Bundle, log: Reading, head: Head, archive: Archive) -> Exported:
+    live, gone = log.first(), None
+    for segment in archive.segments():
+        if segment.last < live and not archive.holds(segment):
+            gone = segment
+    first = gone.last + 1 if gone else 1
+    if gone:
+        _text(bundle, "base.json", f"{canonical(vars(gone))}\n")
+
+    def lines() -> Iterator[str]:
+        yield from archive.scan(first, live - 1)
+        yield from (row.record for row in log.scan(live, head.size))
+
+    _lines(bundle, "records.jsonl", lines())
+    records = head.size - first + 1
+    return Exported(records=records, first=first, last=head.size, size=head.size, complete=True)
+
+
+def _marks(log: Reading, archive: Archive) -> Iterator[str]:
+    for segment in archive.segments():
+        yield from segment.marks
+    for row in log.marks():
+        yield row.record
 
 
 def _some(bundle: _Bundle, log: Reading, head: Head, seqs: Sequence[int]) -> Exported:
     pages = (seqs[i : i + _PAGE] for i in range(0, len(seqs), _PAGE))
     _lines(bundle, "records.jsonl", (row.record for page in pages for row in log.by_seq(page)))
-    proofs = inclusion_proofs(log.leaves(1, head.size), head.size, [seq - 1 for seq in seqs])
-    _lines(bundle, "proofs.jsonl", (_proof(index + 1, path) for index, path in proofs.items()))
+    proofs = prove(log, head, seqs)
+    _lines(bundle, "proofs.jsonl", (_proof(seq, path) for seq, path in proofs.items()))
+    for seq in seqs[:_PROOF_FILES]:
+        _text(bundle, f"record-{seq}.tlog-proof", tlog_proof(seq - 1, proofs[seq], head.note))
     return Exported(
         records=len(seqs),
         first=seqs[0] if seqs else 0,
@@ -145,6 +179,15 @@ def _some(bundle: _Bundle, log: Reading, head: Head, seqs: Sequence[int]) -> Exp
         size=head.size,
         complete=False,
     )
+
+
+def prove(log: Reading, head: Head, seqs: Sequence[int]) -> dict[int, list[bytes]]:
+    """Returns for each of those records, which must be in the database, the way to the root."""
+    kept = log.checkpoint_before(log.first() - 1)
+    base = Frontier.unpack(kept.size, kept.frontier) if kept else Frontier()
+    leaves = log.leaves(base.size + 1, head.size)
+    proofs = inclusion_proofs(leaves, head.size, [seq - 1 for seq in seqs], base)
+    return {index + 1: path for index, path in proofs.items()}
 
 
 def _proof(seq: int, path: Iterable[bytes]) -> str:

@@ -13,7 +13,8 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,14 +22,25 @@ from audit.encoding import Json
 from audit.errors import Unavailable
 from audit.storage import Row, Storage
 
-Field = Literal["type", "actor", "session", "request", "outcome", "decision", "table"]
+Field = Literal["type", "actor", "person", "session", "request", "outcome", "decision", "table"]
+Decided = Literal["allowed", "held", "denied"]
 
+_VERSION: Final = 2
 _DDL: Final = """
 CREATE VIRTUAL TABLE entry USING fts5(
   words, keys, content='', tokenize='unicode61 remove_diacritics 2');
+CREATE TABLE decision (
+  seq INTEGER PRIMARY KEY, hour INTEGER NOT NULL, decided TEXT NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE progress (
   one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, log TEXT NOT NULL);
 """
+_DECISION: Final = "policy.decided"
+_DECIDED: Final[Mapping[str, Decided]] = {
+    "allow": "allowed",
+    "modified": "allowed",
+    "needs_approval": "held",
+    "deny": "denied",
+}
 _CHUNK: Final = 1000
 _BUSY_MS: Final = 5000
 _SILENT: Final = frozenset({"app", "schema", "id", "time"})
@@ -73,6 +85,32 @@ class SearchIndex:
             ).fetchone()[0]
         return [row[0] for row in found], total
 
+    def decisions(
+        self, match: str | None, *, first: int, last: int
+    ) -> list[tuple[int, Decided, int]]:
+        """Returns how many decisions of each kind fell into which hour since 1970, oldest first.
+
+        `match` is an FTS5 expression, None for all records from `first` to `last`.
+
+        Raises:
+            Unavailable: the index can be neither read nor made anew.
+        """
+        wanted: tuple[object, ...] = (first, last)
+        found = "FROM decision WHERE seq BETWEEN ? AND ?"
+        if match is not None:
+            # Records that decide nothing need not be looked at.
+            wanted = (f"({match}) AND keys : {key('type', _DECISION)}", *wanted)
+            found = (
+                "FROM entry CROSS JOIN decision ON decision.seq = entry.rowid"
+                " WHERE entry MATCH ? AND entry.rowid BETWEEN ? AND ?"
+            )
+        with self._ready() as db:
+            self._catch_up(db)
+            return db.execute(
+                f"SELECT hour, decided, sum(number) {found} GROUP BY hour, decided ORDER BY hour",
+                wanted,
+            ).fetchall()
+
     def catch_up(self) -> None:
         """Brings the index up to the end of the log.
 
@@ -81,6 +119,11 @@ class SearchIndex:
         """
         with self._ready() as db:
             self._catch_up(db)
+
+    def forget(self) -> None:
+        """Removes the index, so that nothing of removed records stays in it."""
+        with self._lock:
+            self._discard()
 
     def close(self) -> None:
         """Closes the file."""
@@ -110,11 +153,12 @@ class SearchIndex:
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
         with self._storage.reading() as log:
-            head = log.head()
+            head, before = log.head(), log.first() - 1
         size = head.size if head else 0
         while (done := self._progress(db)) < size:
             with self._storage.reading() as log:
-                rows = list(log.scan(done + 1, min(done + _CHUNK, size)))
+                begin = max(done, before)
+                rows = list(log.scan(begin + 1, min(begin + _CHUNK, size)))
             self._add(db, done, rows)
 
     def _progress(self, db: sqlite3.Connection) -> int:
@@ -128,8 +172,15 @@ class SearchIndex:
             if self._progress(db) == done:
                 if done == 0:
                     db.execute("INSERT INTO entry(entry) VALUES ('delete-all')")
+                    db.execute("DELETE FROM decision")
+                known = [(row, _event(row.record)) for row in rows]
                 db.executemany(
-                    "INSERT INTO entry (rowid, words, keys) VALUES (?, ?, ?)", map(_entry, rows)
+                    "INSERT INTO entry (rowid, words, keys) VALUES (?, ?, ?)",
+                    [_entry(row, event) for row, event in known],
+                )
+                db.executemany(
+                    "INSERT INTO decision (seq, hour, decided, number) VALUES (?, ?, ?, ?)",
+                    [_decision(row, event) for row, event in known if row.etype == _DECISION],
                 )
                 db.execute(
                     "INSERT OR REPLACE INTO progress (one, seq, log) VALUES (1, ?, ?)",
@@ -157,25 +208,40 @@ def _connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("BEGIN IMMEDIATE")
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry'").fetchone():
+    if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        for table in ("entry", "decision", "progress"):
+            db.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _DDL.split(";")[:-1]:
             db.execute(statement)
+        db.execute(f"PRAGMA user_version = {_VERSION}")
     db.execute("COMMIT")
     return db
 
 
-def _entry(row: Row) -> tuple[int, str, str]:
-    event = _event(row.record)
+def _entry(row: Row, event: Mapping[str, Json]) -> tuple[int, str, str]:
     words = [row.leaf_hash.hex(), *_words({k: v for k, v in event.items() if k not in _SILENT})]
     keys = [key("type", row.etype), key("actor", row.actor), key("outcome", row.outcome)]
     keys += [key("session", row.session)] if row.session else []
     keys += [key("request", row.request)] if row.request else []
-    policy, access = event.get("policy"), event.get("access")
+    policy, access, actor = event.get("policy"), event.get("access"), event.get("actor")
+    behalf = actor.get("on_behalf_of") if isinstance(actor, dict) else None
+    keys += [key("person", one) for one in (row.actor, behalf) if isinstance(one, str)]
     if isinstance(policy, dict) and isinstance(policy.get("decision"), str):
         keys.append(key("decision", str(policy["decision"])))
     if isinstance(access, dict) and isinstance(access.get("tables"), list):
         keys += [key("table", str(t).casefold()) for t in access["tables"]]
     return row.seq, " ".join(words).replace("\x00", " "), " ".join(keys)
+
+
+def _decision(row: Row, event: Mapping[str, Json]) -> tuple[int, int, Decided, int]:
+    policy, repeats = event.get("policy"), event.get("repeats")
+    said = policy.get("decision") if isinstance(policy, dict) else None
+    outcome: Decided = "denied" if row.outcome == "denied" else "allowed"
+    decided = _DECIDED.get(said, "denied") if isinstance(said, str) else outcome
+    # A count of repeated refusals stands for as many of them.
+    number = repeats.get("count") if isinstance(repeats, dict) else None
+    hour = int(datetime.fromisoformat(row.logged).timestamp()) // 3600
+    return row.seq, hour, decided, number if isinstance(number, int) else 1
 
 
 def _event(line: str) -> dict[str, Json]:

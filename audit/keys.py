@@ -1,8 +1,9 @@
 """The log's keys: made once, one file each, readable by the owner only, never in the database.
 
 `signing.key` signs checkpoints (Ed25519, the text form that signed-note tools use), `head.key`
-protects the head row between writes, `digest.key` makes digests of guessable values. `log.vkey` is
-public: give it to whoever will verify, before they need it.
+protects the head row between writes, `digest.key` makes digests of guessable values, `payload.key`
+wraps the keys of payloads. `log.vkey` is public: give it to whoever will verify, before they need
+it. `retired.vkeys` holds the public keys from before a rotation.
 """
 
 from __future__ import annotations
@@ -19,26 +20,63 @@ from pathlib import Path
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 
 from audit.errors import AuditError, KeyUnusable
 
 _ED25519: Final = b"\x01"
 _PREFIX: Final = "PRIVATE+KEY+"
 _SECRET_BYTES: Final = 32
+NEXT: Final = "signing.key.next"
+RETIRED: Final = "retired.vkeys"
 
 
-class SigningKey:
+class PublicKey:
+    """The public half of a signing key, as text `name+id+key`."""
+
+    def __init__(self, name: str, public: bytes) -> None:
+        self.name = name
+        self._public = Ed25519PublicKey.from_public_bytes(public)
+        self.id = hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+        self.vkey = f"{name}+{self.id.hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+
+    @classmethod
+    def parse_vkey(cls, text: str) -> PublicKey:
+        """Returns the key in `text`.
+
+        Raises:
+            ValueError: the text is not such a key or was damaged.
+        """
+        name, _, encoded = text.strip().split("+", 2)
+        key = PublicKey(name, base64.b64decode(encoded, validate=True)[1:])
+        if key.vkey != text.strip():
+            raise ValueError("not a public key of this form")
+        return key
+
+    def verify(self, signature: bytes, text: bytes) -> bool:
+        """True when this key made `signature` over `text`."""
+        try:
+            self._public.verify(signature, text)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class SigningKey(PublicKey):
     """An Ed25519 key of a signed note: its name is the log's origin."""
 
     def __init__(self, name: str, seed: bytes) -> None:
-        self.name = name
         self._seed = seed
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self._public = self._key.public_key()
-        public = self._public.public_bytes_raw()
-        self.id = hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
-        self.vkey = f"{name}+{self.id.hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+        super().__init__(name, self._key.public_key().public_bytes_raw())
+
+    @classmethod
+    def make(cls, name: str) -> Self:
+        """Returns a new key."""
+        return cls(name, secrets.token_bytes(_SECRET_BYTES))
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -65,22 +103,21 @@ class SigningKey:
         """Returns the signature, 64 bytes."""
         return self._key.sign(text)
 
-    def verify(self, signature: bytes, text: bytes) -> bool:
-        """True when this key made `signature` over `text`."""
-        try:
-            self._public.verify(signature, text)
-        except InvalidSignature:
-            return False
-        return True
-
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """What a log needs to write."""
+    """What a log needs to write. `retired` are the public keys it signed with before."""
 
     signing: SigningKey
     head: bytes
     digest: bytes
+    payload: bytes
+    retired: tuple[PublicKey, ...] = ()
+
+    @property
+    def known(self) -> tuple[PublicKey, ...]:
+        """Every key whose signature is this log's, the newest first."""
+        return (self.signing, *self.retired)
 
     def mac(self, text: bytes) -> bytes:
         """Returns the code that shows the head row was written by this log (keyed BLAKE2)."""
@@ -97,13 +134,68 @@ def load(folder: Path) -> Keys:
     Raises:
         KeyUnusable: a file is missing, damaged, or readable by others.
     """
-    text = _read(folder / "signing.key")
+    if not (folder / "payload.key").exists() and (folder / "signing.key").exists():
+        _write(folder / "payload.key", secrets.token_hex(_SECRET_BYTES))  # of an older version
+    signing = _signing(folder / "signing.key")
+    head, digest, payload = (_secret(folder / f"{n}.key") for n in ("head", "digest", "payload"))
+    return Keys(
+        signing=signing, head=head, digest=digest, payload=payload, retired=_retired(folder)
+    )
+
+
+def begin_rotation(folder: Path, current: Keys) -> SigningKey:
+    """Returns a new signing key, kept beside the current one until `end_rotation`.
+
+    Raises:
+        KeyUnusable: its file cannot be written.
+    """
+    (folder / NEXT).unlink(missing_ok=True)
+    fresh = SigningKey.make(current.signing.name)
+    _write(folder / NEXT, fresh.render())
+    return fresh
+
+
+def end_rotation(folder: Path, old: PublicKey) -> Keys:
+    """Puts the new signing key in the place of the old one, whose public half is kept.
+
+    Call it once a durable record says so. Every step can be done again after a crash.
+
+    Raises:
+        KeyUnusable: a file cannot be read or written.
+    """
+    kept = {key.vkey: key for key in (old, *_retired(folder))}
+    _replace(folder / RETIRED, "\n".join(kept))
+    fresh = _signing(folder / NEXT)
+    _replace(folder / "log.vkey", fresh.vkey, mode=0o644)
+    (folder / NEXT).replace(folder / "signing.key")
+    return load(folder)
+
+
+def next_key(folder: Path) -> SigningKey | None:
+    """Returns the key of a rotation that was begun and not ended, or None.
+
+    Raises:
+        KeyUnusable: its file is damaged or readable by others.
+    """
+    return _signing(folder / NEXT) if (folder / NEXT).exists() else None
+
+
+def _signing(path: Path) -> SigningKey:
+    text = _read(path)
     try:
-        signing = SigningKey.parse(text)
+        return SigningKey.parse(text)
     except (ValueError, binascii.Error) as error:
-        raise KeyUnusable(f"{folder / 'signing.key'} does not hold a signing key.") from error
-    head, digest = (_secret(folder / name) for name in ("head.key", "digest.key"))
-    return Keys(signing=signing, head=head, digest=digest)
+        raise KeyUnusable(f"{path} does not hold a signing key.") from error
+
+
+def _retired(folder: Path) -> tuple[PublicKey, ...]:
+    path = folder / RETIRED
+    if not path.exists():
+        return ()
+    try:
+        return tuple(map(PublicKey.parse_vkey, _read(path).splitlines()))
+    except (ValueError, binascii.Error) as error:
+        raise KeyUnusable(f"{path} does not hold public keys.") from error
 
 
 def create(folder: Path, origin: str) -> None:
@@ -114,9 +206,9 @@ def create(folder: Path, origin: str) -> None:
     """
     if not origin or any(c.isspace() or c == "+" or not c.isprintable() for c in origin):
         raise AuditError("The name of an audit log has no spaces and no plus sign.")
-    signing = SigningKey(origin, secrets.token_bytes(_SECRET_BYTES))
-    _write(folder / "head.key", secrets.token_hex(_SECRET_BYTES))
-    _write(folder / "digest.key", secrets.token_hex(_SECRET_BYTES))
+    signing = SigningKey.make(origin)
+    for name in ("head", "digest", "payload"):
+        _write(folder / f"{name}.key", secrets.token_hex(_SECRET_BYTES))
     _write(folder / "signing.key", signing.render())
     _write(folder / "log.vkey", load(folder).signing.vkey, mode=0o644)
 
@@ -142,15 +234,28 @@ def _read(path: Path) -> str:
     return text
 
 
+def _replace(path: Path, text: str, mode: int = 0o600) -> None:
+    """Writes a file whole or not at all, over one that is there."""
+    try:
+        _draft(path, text, mode).replace(path)
+    except OSError as error:
+        raise KeyUnusable(f"The key file {path} cannot be written.") from error
+
+
+def _draft(path: Path, text: str, mode: int) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"{text}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
 def _write(path: Path, text: str, mode: int = 0o600) -> None:
     """Writes a file whole or not at all, and never over one that is there."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        draft = _draft(path, text, mode)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()

@@ -137,6 +137,24 @@ class Instance:
                 return cls(path, descriptor)
             os.close(descriptor)
 
+    def is_alive(self, boot: str) -> bool:
+        """See `Presence.is_alive`."""
+        return is_alive(self._path.parent, boot)
+
+    @contextlib.contextmanager
+    def alone(self, timeout_s: float) -> Iterator[None]:
+        """See `Presence.alone`."""
+        lock = FileLock(self._path.with_name("reconcile.lock"))
+        try:
+            with lock.held(timeout_s):
+                yield
+        finally:
+            lock.close()
+
+    def sweep(self) -> None:
+        """See `Presence.sweep`."""
+        sweep(self._path.parent)
+
     def stop(self) -> None:
         """Ends the instance. Again is harmless."""
         self._path.unlink(missing_ok=True)

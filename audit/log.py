@@ -1,85 +1,87 @@
-"""AuditLog: append, read, search, verify, export. One for a process, shared by its threads."""
+"""AuditLog: opened, kept and closed here; it appends and reads by its halves. One for a process."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
 import socket
-import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
-from audit import export, verify
+from audit.appending import LogAppender
 from audit.courier import Courier
-from audit.errors import AuditError, Unavailable
-from audit.event import SYSTEM, AuditEvent
+from audit.errors import AuditError
+from audit.event import SYSTEM, Actor, AuditEvent, Outcome
+from audit.flood import Flood
 from audit.index import SearchIndex
 from audit.keys import Keys
-from audit.locks import Instance
-from audit.opening import Layout, compare, prepare
-from audit.parts import AnchorFacts, ErrorFacts, LogFacts
-from audit.reconcile import Intent, open_intents, reconcile
-from audit.record import FORMAT, Receipt, Record, record_of
-from audit.search import Filter, Page, Search
-from audit.sequencer import Entry, Sequencer
+from audit.opening import Layout, Opened, compare, newest_anchor, prepare
+from audit.parts import ConfigFacts, LogFacts
+from audit.payloads import Payloads
+from audit.reading import anchor_of
+from audit.reconcile import reconcile
+from audit.record import FORMAT, Receipt
+from audit.remotes import Remotes
+from audit.retention import Retention
+from audit.room import Gauge, Watermark
+from audit.rotation import keys_for, rotated
+from audit.sealing import Archive, Segment
+from audit.search import Search
+from audit.sequencer import Sequencer, check_mac
 from audit.sequencer import prepare as prepare_entry
-from audit.sinks import Anchor, FileSink, Sink
-from audit.storage import Head, Storage
+from audit.sinks import FileSink, Sink
 from audit.writer import Writer
 
 APPEND_TIMEOUT_S: Final = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class LogHead:
-    """Where the log ends now.
-
-    `size` records, the last with `hash` and `logged`; `note` is the signed checkpoint over all of
-    them; the newest anchor in the anchors file covers `anchored`. `failing` names sinks that did
-    not take the last anchors, with the kind of error: show that.
-    """
-
-    size: int
-    hash: str
-    logged: str
-    note: str
-    anchored: int
-    failing: Mapping[str, str]
-
-
-class AuditLog:
+class AuditLog(LogAppender):
     """An append-only log that shows when it was changed. Get one from `open`."""
 
     def __init__(
         self,
         *,
         layout: Layout,
-        keys: Keys,
-        storage: Storage,
+        opened: Opened,
         app_version: str,
         sinks: Sequence[Sink],
+        flood: Flood | None,
+        watermark: Watermark,
     ) -> None:
         self.anchors = layout.anchors
         self.database = layout.database
+        self.url = layout.url
+        self._flood = flood
+        self._vault = opened.vault
+        self._payloads = Payloads(opened.vault, opened.keys.payload)
+        self._gauge = Gauge(layout.folder, watermark)
         self._layout = layout
-        self._keys = keys
-        self._storage = storage
+        keys = opened.keys
+        self._storage = storage = opened.storage
         self._file_sink = FileSink(layout.anchors)
-        self._instance = Instance.start(layout.instances)
+        self._instance = opened.presence
         self._app = {
             "boot": self._instance.boot,
             "instance": keys.digest_of(socket.gethostname())[:12],
             "version": app_version,
         }
-        self._sequencer = Sequencer(storage, keys, prepare_entry(_created(keys), self._app))
+        birth = prepare_entry(_created(keys), self._app)
+        self._sequencer = Sequencer(storage, keys, layout.folder, birth)
         self._index = SearchIndex(layout.index, storage, keys.signing.name)
         self._search = Search(storage, self._index)
+        self._turn = threading.Lock()
         self._writer = Writer(self._place, APPEND_TIMEOUT_S)
+        self._archive = Archive(layout.segments, keys.signing.name)
+        self._retention = Retention(
+            storage, self._archive, keys.signing.name, self.append, self._remove
+        )
         self._courier = Courier(
             (self._file_sink, *sinks), on_failure=self._anchor_failed, on_idle=self._idle
         )
+        self._remotes = Remotes((), on_failure=self._anchor_failed)
         atexit.register(self.close)
 
     @classmethod
@@ -88,23 +90,35 @@ class AuditLog:
         folder: Path,
         *,
         app_version: str,
+        url: str | None = None,
         origin: str | None = None,
         anchors: Path | None = None,
         sinks: Sequence[Sink] = (),
+        flood: Flood | None = None,
+        watermark: Watermark = Watermark(),  # noqa: B008  # immutable
     ) -> Self:
         """Returns the log in `folder`, which is made at first use together with its keys.
 
+        With `url` the records are in that PostgreSQL database, where several instances may write;
+        `folder` then holds this instance's keys, which are the same for all, and its anchors.
         `origin` names a new log (a made-up name by default); `anchors` is the file that takes every
         checkpoint (`anchors.jsonl` in the folder by default; another disk is better), `sinks` take
-        them too.
+        them too. `flood` bounds what one person can write, `watermark` says when the disk is full.
 
         Raises:
             RolledBack: fewer records are stored than were anchored. Nothing may run.
             AuditError: the log cannot be used. Nothing may run.
         """
-        layout = Layout(folder=folder, anchors=anchors or folder / "anchors.jsonl")
-        keys, storage = prepare(layout, origin)
-        log = cls(layout=layout, keys=keys, storage=storage, app_version=app_version, sinks=sinks)
+        layout = Layout(folder=folder, anchors=anchors or folder / "anchors.jsonl", url=url)
+        opened = prepare(layout, origin)
+        log = cls(
+            layout=layout,
+            opened=opened,
+            app_version=app_version,
+            sinks=sinks,
+            flood=flood,
+            watermark=watermark,
+        )
         try:
             log._begin()
         except BaseException:
@@ -112,93 +126,76 @@ class AuditLog:
             raise
         return log
 
-    @property
-    def origin(self) -> str:
-        """The name of the log, which stands in every checkpoint."""
-        return self._keys.signing.name
+    def more_than_append(self) -> tuple[str, ...]:
+        """Returns what this login can do to the records besides appending and reading, in words.
 
-    @property
-    def vkey(self) -> str:
-        """The public key. Whoever will verify should have it before there is a reason to."""
-        return self._keys.signing.vkey
-
-    def append(self, event: AuditEvent) -> Receipt:
-        """Returns once `event` is durable.
+        Only PostgreSQL knows logins; a file belongs to whoever runs the console.
 
         Raises:
-            AuditError: it is not, or nobody knows. The caller MUST NOT do what the event announces.
+            Unavailable: the database cannot be asked.
         """
-        return self._writer.append(prepare_entry(event, self._app))
+        if self.url is None:
+            return ()
+        from audit.postgres import privileges
 
-    def digest(self, text: str) -> str:
-        """Returns 64 hex digits: equal for equal texts, not to be guessed without the key."""
-        return self._keys.digest_of(text)
+        return privileges(self.url)
 
-    def changed(self) -> int:
-        """Returns a number that is larger whenever records were added, by whichever process. Cheap.
+    def rotate_key(self, actor: Actor = SYSTEM) -> str:
+        """Returns the new public key after the log began to sign with a new one.
+
+        The old key can be destroyed then: it signs nothing any more, and its public half is kept.
+        Other processes on this folder find the new key by themselves; instances elsewhere must be
+        given it.
 
         Raises:
-            Unavailable: the log cannot be read.
+            AuditError: the key was not changed, or nobody knows; opening the log again finds out.
         """
-        return self._head().size
+        with self._turn:
+            head = self._sequencer.rotate(
+                lambda old, new: prepare_entry(rotated(old, new, actor), self._app)
+            )
+            self._sent(head)
+        return self.vkey
 
-    def head(self) -> LogHead:
-        """Returns where the log ends and how far it is anchored.
+    def erase(self, subject: str, actor: Actor = SYSTEM) -> int:
+        """Returns how many payloads about a person can never be read again.
+
+        `subject` is the person's pseudonym in the log; what resolves it to a name is not kept here.
+        The chain stays valid. It is recorded before and after.
 
         Raises:
-            Unavailable: the log or its anchors cannot be read.
+            AuditError: it could not be recorded or done; do it again.
         """
-        head = self._head()
-        try:
-            newest = self._file_sink.newest(self._keys.signing)
-        except OSError as error:
-            raise Unavailable(f"The anchors in {self.anchors} cannot be read.") from error
-        return LogHead(
-            size=head.size,
-            hash=head.leaf_hash.hex(),
-            logged=head.logged,
-            note=head.note,
-            anchored=newest.size if newest else 0,
-            failing=self._courier.failing,
-        )
+        self.append(_erasure(subject, actor, "pending", "Erasing the payloads of a person."))
+        gone = self._payloads.erase(subject)
+        self.append(_erasure(subject, actor, "success", f"Erased {gone} payloads of a person."))
+        return gone
 
-    def tail(
-        self, limit: int = 30, session: str | None = None, after: int = 0
-    ) -> tuple[Record, ...]:
-        """Returns the newest records after number `after`, oldest first, of one session or of all.
+    def seal(self, before: datetime, actor: Actor = SYSTEM) -> Sequence[Segment]:
+        """Returns the segments that were made of the records written before that moment.
+
+        They are compressed files with a manifest each, in the folder `segments`; their records
+        leave the database. The log verifies with them, and without them from where they end.
 
         Raises:
-            Unavailable: the log cannot be read.
+            AuditError: a step failed. Nothing is lost; do it again.
         """
-        with self._storage.reading() as log:
-            rows = log.tail(limit=max(limit, 0), session=session, after=after)
-        return tuple(map(record_of, reversed(rows)))
+        made = self._retention.seal(before, self._anchored(), actor)
+        self._retention.prune(self._anchored(), actor)
+        return made
 
-    def record(self, seq: int) -> Record | None:
-        """Returns the record with that number, or None.
+    def expire(self, years: float, actor: Actor = SYSTEM) -> Sequence[Segment]:
+        """Returns the segments whose records were removed for good, being older than `years`.
+
+        Their manifests stay, so that what follows them remains provable.
 
         Raises:
-            Unavailable: the log cannot be read.
+            AuditError: a step failed. Do it again.
         """
-        with self._storage.reading() as log:
-            rows = log.by_seq([seq])
-        return record_of(rows[0]) if rows else None
-
-    def search(self, wanted: Filter, limit: int = 50, offset: int = 0) -> Page:
-        """Returns the records that fit `wanted`, newest first.
-
-        Raises:
-            Unavailable: the log or its index cannot be read.
-        """
-        return self._search.page(wanted, limit=max(limit, 0), offset=max(offset, 0))
-
-    def open_intents(self) -> tuple[Intent, ...]:
-        """Returns the intents without an outcome, oldest first, alive or left by a dead process.
-
-        Raises:
-            Unavailable: the log cannot be read.
-        """
-        return open_intents(self._storage, self._layout.instances)
+        gone = self._retention.expire(years, actor)
+        if gone:
+            self._index.forget()
+        return gone
 
     def reconcile(self) -> Sequence[Receipt]:
         """Records `query.outcome_unknown` for every intent a dead process left. Call at start-up.
@@ -208,66 +205,20 @@ class AuditLog:
         Raises:
             AuditError: the log cannot be read or written.
         """
-        return reconcile(self._storage, self._layout.instances, self.append)
-
-    def verify(
-        self,
-        *,
-        deep: bool = False,
-        since: verify.State | None = None,
-        progress: verify.Progress | None = None,
-    ) -> verify.Report:
-        """Returns what the verifier finds; `since` is the `state` of an earlier report.
-
-        It reads the files like anybody else could, sharing nothing with the writer but the public
-        key.
-
-        Raises:
-            Unavailable: the database cannot be opened.
-        """
-        self._courier.flush()
-        try:
-            return verify.verify_database(
-                self.database,
-                [verify.parse_vkey(self.vkey)],
-                self.anchors,
-                deep=deep,
-                since=since,
-                progress=progress,
-            )
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"The audit database cannot be opened: {error}.") from error
-
-    def export(self, target: Path | BinaryIO, wanted: Filter | None = None) -> export.Exported:
-        """Writes a bundle with the verifier into a new folder, or as a zip file into a stream.
-
-        With a filter the bundle shows those records only, each with a proof that it is in the log;
-        that none was left out only a complete export shows.
-
-        Raises:
-            AuditError: something cannot be read or written.
-        """
-        self._courier.flush()
-        seqs = None
-        if wanted is not None and wanted.used:
-            seqs = self._search.seqs(wanted, self._head().size)
-        with self._storage.reading() as log:
-            head = log.head()
-            if head is None:
-                raise Unavailable("The audit log is empty.")
-            return export.write(target, log, head, vkey=self.vkey, anchors=self.anchors, seqs=seqs)
-
-    def flush(self) -> bool:
-        """Waits until every checkpoint was handed to the sinks; false when that took too long."""
-        return self._courier.flush()
+        return reconcile(self._storage, self._instance, self.append)
 
     def close(self) -> None:
         """Writes what is queued and ends the log's threads. Appending afterwards is refused."""
         atexit.unregister(self.close)
+        if self._flood is not None and (counts := self._flood.over(all_of_them=True)):
+            with contextlib.suppress(AuditError):
+                self._write(counts)
         self._writer.close()
+        self._remotes.close()
         self._courier.close()
         self._index.close()
         self._storage.close()
+        self._vault.close()
         self._instance.stop()
 
     def __enter__(self) -> Self:
@@ -279,55 +230,41 @@ class AuditLog:
     def _begin(self) -> None:
         with self._storage.reading() as reading:
             head = reading.head()
-            anchored = compare(reading, head, self._keys, self._file_sink) if head else 0
+        if head is not None and check_mac(head, self._keys):
+            self._sequencer.keys = keys_for(self._layout.folder, head.note)
+        newest = newest_anchor(self._keys, self._file_sink)
+        with self._storage.reading() as reading:
+            head = reading.settled()
+            anchored = compare(reading, head, self._keys, newest) if head else 0
         if head is None:
-            self._place([])
+            self._settle(self._sequencer.place([]))
             # From here on a log without any anchor has lost them.
             self._courier.flush()
         elif anchored < head.size:
             # A crash may have come between a commit and its anchor.
-            self._courier.send(_anchor(head))
-            if anchored == 0 and head.size > 1:
-                self._anchor_failed("file", _anchor(head), FileNotFoundError())
+            self._courier.send(anchor_of(head))
+            if anchored == 0 and head.size > 1 and not self._layout.is_new_instance:
+                self._anchor_failed("file", anchor_of(head), FileNotFoundError())
+        self._layout.joined.touch(mode=0o600)
 
-    def _place(self, entries: Sequence[Entry]) -> Sequence[Receipt | AuditError]:
-        before = self._sequencer.seen
-        results, head = self._sequencer.place(entries)
-        if head.size != before:
-            self._courier.send(_anchor(head))
-        return results
+    def _remove(self, upto: int, event: AuditEvent) -> None:
+        entry = prepare_entry(event, self._app)
+        with self._turn:
+            self._sent(self._sequencer.prune(upto, entry))
 
-    def _head(self) -> Head:
-        with self._storage.reading() as log:
-            head = log.head()
-        if head is None:
-            raise Unavailable("The audit log is empty.")
-        return head
-
-    def _anchor_failed(self, sink: str, anchor: Anchor, error: Exception) -> None:
-        # When this cannot be recorded either, `head().failing` still shows it.
-        with contextlib.suppress(AuditError):
-            self.append(
-                AuditEvent(
-                    type="log.anchor_failed",
-                    actor=SYSTEM,
-                    outcome="failure",
-                    summary=f"Checkpoints could not be kept outside the log: {sink}.",
-                    parts=(
-                        AnchorFacts(sink=sink, size=anchor.size),
-                        ErrorFacts(type=type(error).__name__),
-                    ),
-                )
-            )
-
-    def _idle(self) -> None:
-        # The next search catches up too, and says what is wrong.
-        with contextlib.suppress(AuditError):
-            self._index.catch_up()
+    def _anchored(self) -> int:
+        self._courier.flush()
+        return self.head().anchored
 
 
-def _anchor(head: Head) -> Anchor:
-    return Anchor(size=head.size, note=head.note, logged=head.logged)
+def _erasure(subject: str, actor: Actor, outcome: Outcome, summary: str) -> AuditEvent:
+    return AuditEvent(
+        type="erasure.performed",
+        actor=actor,
+        outcome=outcome,
+        summary=summary,
+        parts=(ConfigFacts(kind="person", name=subject, change="erased"),),
+    )
 
 
 def _created(keys: Keys) -> AuditEvent:

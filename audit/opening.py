@@ -9,13 +9,17 @@ from typing import Final
 
 from audit import keys
 from audit.chain import Frontier
-from audit.errors import AuditError, RolledBack, Tampered
+from audit.checkpoint import Checkpoint
+from audit.errors import AuditError, KeyUnusable, RolledBack, Tampered
 from audit.keys import Keys
-from audit.locks import FileLock
+from audit.locks import FileLock, Instance
+from audit.payloads import Vault
+from audit.presence import Presence
 from audit.sequencer import check_mac
 from audit.sinks import FileSink
 from audit.sqlite import SqliteStorage
-from audit.storage import Head, Reading
+from audit.storage import Head, Reading, Storage
+from audit.vaults import PgVault, SqliteVault
 
 _WAIT_S: Final = 30.0
 
@@ -26,6 +30,8 @@ class Layout:
 
     folder: Path
     anchors: Path
+    url: str | None = None
+    """The PostgreSQL database that holds the records; None for the file."""
 
     @property
     def database(self) -> Path:
@@ -43,12 +49,42 @@ class Layout:
         return self.folder / "search.sqlite"
 
     @property
+    def segments(self) -> Path:
+        """Sealed records."""
+        return self.folder / "segments"
+
+    @property
+    def payloads(self) -> Path:
+        """What was too long for a record, and can be erased."""
+        return self.folder / "payloads.sqlite"
+
+    @property
+    def joined(self) -> Path:
+        """There once an instance has opened the log from this folder."""
+        return self.folder / "joined"
+
+    @property
+    def is_new_instance(self) -> bool:
+        """True where others write the log too and none ever did from this folder."""
+        return self.url is not None and not self.joined.exists()
+
+    @property
     def instances(self) -> Path:
         """One locked file for each running instance."""
         return self.folder / "instances"
 
 
-def prepare(layout: Layout, origin: str | None) -> tuple[Keys, SqliteStorage]:
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What a log is made of."""
+
+    keys: Keys
+    storage: Storage
+    presence: Presence
+    vault: Vault
+
+
+def prepare(layout: Layout, origin: str | None) -> Opened:
     """Returns the keys and the storage of the log, both made where there is no log yet.
 
     Raises:
@@ -62,28 +98,87 @@ def prepare(layout: Layout, origin: str | None) -> tuple[Keys, SqliteStorage]:
     except OSError as error:
         raise AuditError(f"The audit folder {layout.folder} cannot be used: {error}.") from error
     with lock.held(_WAIT_S):
+        if layout.url is not None:
+            return _prepare_postgres(layout, layout.url, origin)
         if not layout.database.exists():
             _refuse_after_loss(layout)
-            keys.create(layout.folder, origin or f"gatehouse/{secrets.token_hex(6)}")
-        found = keys.load(layout.folder)
-        if origin is not None and origin != found.signing.name:
-            raise AuditError(f"This audit log is named {found.signing.name}, not {origin}.")
+            _make_keys(layout, origin)
+        found = _load_keys(layout, origin)
         storage = SqliteStorage(layout.database, lock)
         storage.create()
-    return found, storage
+    return Opened(
+        keys=found,
+        storage=storage,
+        presence=Instance.start(layout.instances),
+        vault=SqliteVault(layout.payloads),
+    )
+
+
+def _prepare_postgres(layout: Layout, url: str, origin: str | None) -> Opened:
+    # The driver is an optional dependency.
+    from audit.pgpresence import PgPresence
+    from audit.postgres import PostgresStorage
+
+    presence: PgPresence | None = None
+
+    def renew() -> None:
+        if presence is not None:
+            presence.renew()
+
+    storage = PostgresStorage(url, renew)
+    storage.create()
+    with storage.reading() as log:
+        empty = log.head() is None
+    if empty:
+        _refuse_after_loss(layout)
+        _make_keys(layout, origin)
+    elif not (layout.folder / "signing.key").exists():
+        raise KeyUnusable(
+            f"Another instance made this audit log. Copy signing.key, head.key, digest.key,"
+            f" payload.key and log.vkey from its audit folder into {layout.folder}."
+        )
+    found = _load_keys(layout, origin)
+    presence = PgPresence(url)
+    return Opened(keys=found, storage=storage, presence=presence, vault=PgVault(url))
+
+
+def _make_keys(layout: Layout, origin: str | None) -> None:
+    keys.create(layout.folder, origin or f"gatehouse/{secrets.token_hex(6)}")
+
+
+def _load_keys(layout: Layout, origin: str | None) -> Keys:
+    found = keys.load(layout.folder)
+    if origin is not None and origin != found.signing.name:
+        raise AuditError(f"This audit log is named {found.signing.name}, not {origin}.")
+    return found
 
 
 def _refuse_after_loss(layout: Layout) -> None:
     if not FileSink(layout.anchors).empty():
         raise RolledBack(
-            f"{layout.database} is missing, but {layout.anchors} holds anchors of its records."
-            " Put the database back, or move the whole audit folder and the anchors away to begin"
-            " a new log."
+            f"The records of this audit log are missing, but {layout.anchors} holds anchors of"
+            " them. Put the database back, or move the whole audit folder and the anchors away to"
+            " begin a new log."
         )
 
 
-def compare(log: Reading, head: Head, found: Keys, anchors: FileSink) -> int:
+def newest_anchor(found: Keys, anchors: FileSink) -> Checkpoint | None:
+    """Returns the largest checkpoint among the anchors that this log signed, or None.
+
+    Raises:
+        AuditError: the anchors cannot be read.
+    """
+    try:
+        return anchors.newest(found.known)
+    except OSError as error:
+        raise AuditError(f"The anchors in {anchors.path} cannot be read.") from error
+
+
+def compare(log: Reading, head: Head, found: Keys, newest: Checkpoint | None) -> int:
     """Returns how many records the newest anchor covers, after comparing the log with it.
+
+    The anchor MUST have been read before the view of the log was taken: somebody else may be
+    appending, and what is anchored by then is stored.
 
     Raises:
         RolledBack: records that were anchored are missing.
@@ -91,10 +186,6 @@ def compare(log: Reading, head: Head, found: Keys, anchors: FileSink) -> int:
     """
     if not check_mac(head, found):
         raise Tampered("The head of the audit log was not written by this log. Keep its files.")
-    try:
-        newest = anchors.newest(found.signing)
-    except OSError as error:
-        raise AuditError(f"The anchors in {anchors.path} cannot be read.") from error
     if newest is None:
         return 0
     if newest.size > head.size:

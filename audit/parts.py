@@ -127,13 +127,20 @@ class PolicyFacts(Part, group="policy"):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits(Part, group="limits"):
-    """The limits in force and what was left of the budgets."""
+    """The limits in force and what was left of the budgets: today's, `queries_left` the minute's.
+
+    Money is in minor units.
+    """
 
     max_rows: int | None = None
     max_bytes: int | None = None
     timeout_ms: int | None = None
     queries_left: int | None = None
+    parallel_left: int | None = None
     rows_left: int | None = None
+    bytes_left: int | None = None
+    tokens_left: int | None = None
+    cost_left: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +255,52 @@ class AnchorFacts(Part, group="anchor"):
 
     sink: str | None = None
     size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFacts(Part, group="key"):
+    """A change of the signing key: both public keys and what each signed over the two."""
+
+    old: str | None = None
+    new: str | None = None
+    old_signature: str | None = None
+    new_signature: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentFacts(Part, group="segment"):
+    """Records that were sealed, taken out of the database, or expired, and the file of them.
+
+    `kept` says where they are: `archive` or, once they expired, `nowhere`.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    last_hash: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    kept: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobFacts(Part, group="blob"):
+    """The whole of an event that is too long for a record, encrypted beside the log.
+
+    `sha256` is of the ciphertext, `bytes` its size, `key_id` names the key that erasure destroys.
+    """
+
+    sha256: str | None = None
+    bytes: int | None = None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats(Part, group="repeats"):
+    """How often the same was refused since the last event that was written in full or counted."""
+
+    count: int | None = None
+    total: int | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

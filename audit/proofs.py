@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 
 from audit.chain import Frontier, node_hash
@@ -11,18 +12,28 @@ Node = tuple[int, int]
 
 
 def inclusion_proofs(
-    leaves: Iterable[bytes], size: int, indexes: Sequence[int]
+    leaves: Iterable[bytes], size: int, indexes: Sequence[int], base: Frontier | None = None
 ) -> dict[int, list[bytes]]:
     """Returns for each zero-based index the sibling hashes from its leaf up to the root.
 
-    One pass over `leaves`; memory grows with the number of proofs, not with the tree.
+    `leaves` begin after those of `base`; every index must lie among them. One pass over them;
+    memory grows with the number of proofs, not with the tree.
     """
     paths = {index: _siblings(index, 0, size) for index in indexes}
     wanted = {node for path in paths.values() for span in path for node in _cover(*span)}
-    found = _collect(leaves, wanted)
+    found = _collect(leaves, wanted, base or Frontier())
     return {
         index: [_hash_of(span, found) for span in reversed(path)] for index, path in paths.items()
     }
+
+
+def tlog_proof(index: int, path: Iterable[bytes], note: str) -> str:
+    """Returns a proof that anybody's tools can read, with the checkpoint it leads to.
+
+    https://c2sp.org/tlog-proof
+    """
+    hashes = "".join(f"{base64.b64encode(node).decode()}\n" for node in path)
+    return f"c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n{note}"
 
 
 def _siblings(index: int, start: int, size: int) -> list[tuple[int, int]]:
@@ -53,10 +64,12 @@ def _hash_of(span: tuple[int, int], found: dict[Node, bytes]) -> bytes:
     return Frontier(span[1], [found[node] for node in _cover(*span)]).root()
 
 
-def _collect(leaves: Iterable[bytes], wanted: set[Node]) -> dict[Node, bytes]:
-    found: dict[Node, bytes] = {}
-    stack: list[bytes] = []
-    for index, leaf in enumerate(leaves):
+def _collect(leaves: Iterable[bytes], wanted: set[Node], base: Frontier) -> dict[Node, bytes]:
+    # A subtree before the leaves that is a sibling on the way to one of them is a whole node of the
+    # base: a larger one would hold the leaf itself.
+    stack = list(base.nodes)
+    found = dict(zip(_cover(0, base.size), stack, strict=True))
+    for index, leaf in enumerate(leaves, base.size):
         node, height, position = leaf, 0, index
         while True:
             if (height, position) in wanted:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from audit.event import SYSTEM, AuditEvent
-from audit.locks import FileLock, is_alive, sweep
 from audit.parts import Effect
+from audit.presence import Presence
 from audit.record import Receipt, Record, record_of
 from audit.storage import Storage
 
@@ -24,23 +23,21 @@ class Intent:
     alive: bool
 
 
-def open_intents(storage: Storage, instances: Path) -> tuple[Intent, ...]:
-    """Returns the intents without an outcome, oldest first.
-
-    Liveness comes from the operating system: an instance is alive while its file in `instances` is
-    locked, and a dead one cannot hold a lock.
-    """
+def open_intents(storage: Storage, presence: Presence) -> tuple[Intent, ...]:
+    """Returns the intents without an outcome, oldest first."""
     with storage.reading() as log:
         left = log.open_intents()
-        rows = log.by_seq([intent.seq for intent in left])
+        rows = {row.seq: row for row in log.by_seq([intent.seq for intent in left])}
+    alive = {boot: presence.is_alive(boot) for boot in {intent.boot for intent in left}}
     return tuple(
-        Intent(record=record_of(row), alive=is_alive(instances, intent.boot))
-        for intent, row in zip(left, rows, strict=True)
+        Intent(record=record_of(rows[intent.seq]), alive=alive[intent.boot])
+        for intent in left
+        if intent.seq in rows
     )
 
 
 def reconcile(
-    storage: Storage, instances: Path, append: Callable[[AuditEvent], Receipt]
+    storage: Storage, presence: Presence, append: Callable[[AuditEvent], Receipt]
 ) -> Sequence[Receipt]:
     """Closes the intents of dead instances as `query.outcome_unknown`; returns the receipts.
 
@@ -49,14 +46,10 @@ def reconcile(
     Raises:
         AuditError: the log cannot be read or written.
     """
-    lock = FileLock(instances / "reconcile.lock")
-    try:
-        with lock.held(_WAIT_S):
-            left = [i.record for i in open_intents(storage, instances) if not i.alive]
-            receipts = [append(_unknown(record.event)) for record in left]
-            sweep(instances)
-    finally:
-        lock.close()
+    with presence.alone(_WAIT_S):
+        left = [i.record for i in open_intents(storage, presence) if not i.alive]
+        receipts = [append(_unknown(record.event)) for record in left]
+        presence.sweep()
     return receipts
 
 

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, cast
 
+from audit.chain import leaf_hash
 from audit.encoding import Json
 from audit.errors import Tampered
 from audit.event import AuditEvent
@@ -48,6 +49,11 @@ class Record:
     seq: int
     line: str
     hash: str
+
+    @cached_property
+    def fits(self) -> bool:
+        """True when what is stored as its hash is the hash of its line."""
+        return leaf_hash(self.line.encode("utf-8", "surrogatepass")).hex() == self.hash
 
     @cached_property
     def prev(self) -> str:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 PAGE_SIZE: Final = 8192
 
-DDL: Final = """
+NO_DELETE: Final = """\
+CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event
+BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"""
+
+_TABLES: Final = """
 CREATE TABLE audit_event (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -29,8 +33,6 @@ CREATE TABLE audit_event (
 CREATE INDEX audit_event_session ON audit_event (session, seq) WHERE session IS NOT NULL;
 
 CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event
-BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END;
-CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event
 BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END;
 CREATE TRIGGER audit_event_next BEFORE INSERT ON audit_event
 WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM audit_event)
@@ -77,3 +79,10 @@ CREATE TABLE audit_open_intent (
   boot TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+MARKS: Final = """\
+CREATE INDEX audit_event_marks ON audit_event (seq)
+WHERE etype IN ('key.rotated', 'log.pruned')"""
+"""Where the verifier finds the records it must know before it begins; since version 2."""
+
+DDL: Final = f"{_TABLES}{NO_DELETE};\n{MARKS};\n"

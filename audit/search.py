@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from audit.encoding import timestamp
@@ -15,7 +15,8 @@ from audit.parts import Verdict
 from audit.record import Record, record_of
 from audit.storage import Reading, Storage
 
-COUNT_LIMIT: Final = 10_000
+COUNT_LIMIT: Final = 2_000
+"""Counting is most of what a search for a common word costs."""
 _PAGE: Final = 500
 _WORD: Final = re.compile(r"\w")
 
@@ -25,13 +26,15 @@ class Filter:
     """Which records. Every field that is set must hold, by any one of its values.
 
     `text` is words that all occur somewhere in the record, its hash included; beginnings of words
-    where they end in `*`, or where nothing has them as words. `since` is the first moment, `until`
-    the first moment after; both need a time zone.
+    where they end in `*`, or where nothing has them as words. `actors` are who acted; `person` is
+    who acted or on whose behalf. `since` is the first moment, `until` the first moment after; both
+    need a time zone.
     """
 
     text: str = ""
     types: tuple[EventType, ...] = ()
     actors: tuple[str, ...] = ()
+    person: str | None = None
     session: str | None = None
     request: str | None = None
     outcome: Outcome | None = None
@@ -63,6 +66,16 @@ class Page:
     records: tuple[Record, ...]
     total: int
     more_than_total: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hour:
+    """How many statements were allowed, held for review and denied in the hour from `begins`."""
+
+    begins: datetime
+    allowed: int = 0
+    held: int = 0
+    denied: int = 0
 
 
 class Search:
@@ -101,6 +114,39 @@ class Search:
         with self._storage.reading() as log:
             records = tuple(map(record_of, log.by_seq(found)))
         return Page(records=records, total=total, more_than_total=more)
+
+    def decisions(self, wanted: Filter) -> Sequence[Hour]:
+        """Returns the hours in which a record that fits decided something, oldest first.
+
+        They are counted in the index, never record by record here.
+
+        Raises:
+            Unavailable: the log or its index cannot be read.
+        """
+        with self._storage.reading() as log:
+            first, last = _range(log, wanted)
+        match = None
+        if not wanted.only_time:
+            match = self._match(wanted, first, last)
+            if match is None:
+                return ()
+        hours: dict[int, dict[str, int]] = {}
+        for hour, decided, number in self._index.decisions(match, first=first, last=last):
+            hours.setdefault(hour, {})[decided] = number
+        return [
+            Hour(begins=datetime.fromtimestamp(hour * 3600, UTC), **counts)
+            for hour, counts in hours.items()
+        ]
+
+    def _match(self, wanted: Filter, first: int, last: int) -> str | None:
+        """The first expression that finds anything, as `page` would take it."""
+        for match in expressions(wanted):
+            found, _ = self._index.find(
+                match, first=first, last=last, limit=1, offset=0, count_to=0
+            )
+            if found:
+                return match
+        return None
 
     def seqs(self, wanted: Filter, size: int) -> Sequence[int]:
         """Returns the numbers of all records that fit among the first `size`, oldest first."""
@@ -143,6 +189,7 @@ def expressions(wanted: Filter) -> Sequence[str]:
 def _field_terms(wanted: Filter) -> list[str]:
     terms = [_any("type", wanted.types), _any("actor", wanted.actors)]
     single: dict[Field, str | None] = {
+        "person": wanted.person,
         "session": wanted.session,
         "request": wanted.request,
         "outcome": wanted.outcome,
@@ -173,7 +220,7 @@ def _range(log: Reading, wanted: Filter) -> tuple[int, int]:
     """Returns the first and last number in the time range, bisected: `logged` never decreases."""
     head = log.head()
     size = head.size if head else 0
-    first = _first_at(log, wanted.since, size) if wanted.since else 1
+    first = max(_first_at(log, wanted.since, size) if wanted.since else 1, log.first())
     last = _first_at(log, wanted.until, size) - 1 if wanted.until else size
     return first, last
 

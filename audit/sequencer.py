@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from audit import checkpoint
+from audit import keys as keyfiles
 from audit.chain import Frontier, genesis, leaf_hash
-from audit.encoding import fit, timestamp
+from audit.checkpoint import signed_last_by
+from audit.encoding import canonical, fit, timestamp
 from audit.errors import Malformed, RolledBack, Tampered
 from audit.event import INTENT, AuditEvent
-from audit.keys import Keys
+from audit.keys import Keys, SigningKey
+from audit.payloads import Payloads, subject_of, with_blob
 from audit.record import MAX_EVENT, Receipt, line_of
-from audit.storage import Head, OpenIntent, Row, Storage
+from audit.rotation import keys_for
+from audit.storage import Appending, Head, OpenIntent, Row, Storage
 
 KEEP_EVERY: Final = 1000
 _HOUR: Final = len("2026-11-20T08")
@@ -31,57 +38,132 @@ class Entry:
     boot: str
 
 
-def prepare(event: AuditEvent, app: Mapping[str, str]) -> Entry:
+def prepare(event: AuditEvent, app: Mapping[str, str], payloads: Payloads | None = None) -> Entry:
     """Returns `event` ready to be placed; `app` needs the key `boot`.
+
+    What is too long for a record is kept whole in `payloads`, and cut in the record.
 
     Raises:
         Malformed: the event has a shape the log does not accept.
+        Unavailable: it is too long, and could not be kept whole.
     """
-    return Entry(event=event, text=fit(event.document(app), MAX_EVENT), boot=app["boot"])
+    document = event.document(app)
+    text = canonical(document)
+    if payloads is not None and len(text.encode()) > MAX_EVENT:
+        whole = canonical({key: value for key, value in document.items() if key != "app"})
+        document = with_blob(document, payloads.seal(subject_of(event), whole))
+    return Entry(event=event, text=fit(document, MAX_EVENT), boot=app["boot"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A batch that was committed: what became of each group, and the head if there are records.
+
+    It is durable once `settle` returned, which MUST be called once. It raises `AuditError`: then
+    nobody knows, and nothing of the batch may be relied on.
+    """
+
+    results: Sequence[Sequence[Receipt] | Malformed]
+    head: Head | None
+    settle: Callable[[], None]
 
 
 class Sequencer:
     """Places entries, one batch a transaction. One thread at a time.
 
-    `birth` becomes the first record of a new log. `seen` is the size after the last batch.
+    `birth` becomes the first record of a new log, `folder` holds the key files. `keys` are those
+    in use, `seen` is a size that the log is known to have had durably.
     """
 
-    def __init__(self, storage: Storage, keys: Keys, birth: Entry) -> None:
+    def __init__(self, storage: Storage, keys: Keys, folder: Path, birth: Entry) -> None:
         self._storage = storage
-        self._keys = keys
+        self.keys = keys
+        self._folder = folder
         self._birth = birth
         self.seen = 0
+        self._seeing = threading.Lock()
 
-    def place(self, entries: Sequence[Entry]) -> tuple[list[Receipt | Malformed], Head]:
-        """Returns what became of each entry, and the head after them. All is durable by then.
+    def place(self, groups: Sequence[Sequence[Entry]]) -> Placed:
+        """Returns what became of each group, committed and yet to be settled.
 
-        An entry whose event is in the log already gets its old receipt; one that takes the id of
-        another event is `Malformed` and left out.
+        An entry whose event is in the log already gets its old receipt; a group with one that takes
+        the id of another event is `Malformed` and left out whole.
 
         Raises:
             AuditError: nothing of the batch may be relied on.
         """
-        with self._storage.appending() as transaction:
+        ids = [entry.event.id for group in groups for entry in group]
+        with self._storage.appending(ids) as transaction:
             head = self._checked(transaction.head())
-            batch = _Batch(head, self._keys, transaction.by_id([e.event.id for e in entries]))
+            batch = _Batch(head, self.keys, transaction.known())
             if head.size == 0:
                 batch.add(self._birth)
-            placed = [batch.add(entry) for entry in entries]
+            placed = [batch.add_all(group) for group in groups]
             if batch.rows:
                 head = batch.head()
                 transaction.insert(batch.rows)
                 transaction.track(batch.opened, batch.closed)
                 transaction.seal(head, keep=head.kept == head.size)
-        self.seen = head.size
-        return placed, head
+        return Placed(
+            results=placed,
+            head=head if batch.rows else None,
+            settle=partial(self._settle, transaction, head.size),
+        )
+
+    def _settle(self, transaction: Appending, size: int) -> None:
+        transaction.settle()
+        with self._seeing:
+            self.seen = max(self.seen, size)
+
+    def rotate(self, entry: Callable[[SigningKey, SigningKey], Entry]) -> Head:
+        """Replaces the signing key; returns the head after the record that says so.
+
+        `entry` makes the record from the old and the new key. The checkpoint over it is signed with
+        both; whoever is killed in between goes on with the new key if the record is there, and with
+        the old one if it is not.
+
+        Raises:
+            AuditError: nobody knows whether the key was replaced; the next opening finds out.
+        """
+        with self._storage.appending() as transaction:
+            before = self._checked(transaction.head())
+            old, new = self.keys.signing, keyfiles.begin_rotation(self._folder, self.keys)
+            batch = _Batch(before, self.keys, {})
+            batch.add(entry(old, new))
+            batch.sign_with(old, new)
+            head = batch.head()
+            transaction.insert(batch.rows)
+            transaction.seal(head, keep=True)
+        self._settle(transaction, head.size)
+        self.keys = keyfiles.end_rotation(self._folder, old)
+        return head
+
+    def prune(self, upto: int, entry: Entry) -> Head:
+        """Removes the records up to number `upto` and adds the one that says so, together.
+
+        Raises:
+            AuditError: nothing was removed, or nobody knows.
+        """
+        with self._storage.appending() as transaction:
+            head = self._checked(transaction.head())
+            transaction.prune(upto)
+            batch = _Batch(head, self.keys, {})
+            batch.add(entry)
+            head = batch.head()
+            transaction.insert(batch.rows)
+            transaction.seal(head, keep=head.kept == head.size)
+        self._settle(transaction, head.size)
+        return head
 
     def _checked(self, head: Head | None) -> Head:
         if head is None:
             if self.seen:
                 raise RolledBack("The audit log was emptied while in use. Keep its files.")
-            return _beginning(self._keys)
-        if not check_mac(head, self._keys):
+            return _beginning(self.keys)
+        if not check_mac(head, self.keys):
             raise Tampered("The head of the audit log was not written by this log. Keep its files.")
+        if not signed_last_by(head.note, self.keys.signing):
+            self.keys = keys_for(self._folder, head.note)
         if head.size < self.seen:
             raise RolledBack(
                 f"The audit log went back from {self.seen} to {head.size} records while in use."
@@ -96,6 +178,7 @@ class _Batch:
     def __init__(self, head: Head, keys: Keys, placed: Mapping[str, Row]) -> None:
         self._before = head
         self._keys = keys
+        self._signers = [keys.signing]
         self._placed = dict(placed)
         self._frontier = Frontier.unpack(head.size, head.frontier)
         self._leaf = head.leaf_hash
@@ -105,7 +188,18 @@ class _Batch:
         self.opened: list[OpenIntent] = []
         self.closed: list[str] = []
 
-    def add(self, entry: Entry) -> Receipt | Malformed:
+    def add_all(self, group: Sequence[Entry]) -> Sequence[Receipt] | Malformed:
+        """Adds all entries of a group, or none of them."""
+        given: dict[str, str] = {}
+        for entry in group:
+            row = self._placed.get(entry.event.id)
+            known = row.record if row else given.get(entry.event.id)
+            if known is not None and not _same_event(known, entry.text):
+                return Malformed("Another event with this id is in the log already.")
+            given[entry.event.id] = f'{{"event":{entry.text}}}'
+        return [self.add(entry) for entry in group]
+
+    def add(self, entry: Entry) -> Receipt:
         event = entry.event
         row = self._placed.get(event.id)
         if row is None:
@@ -114,9 +208,11 @@ class _Batch:
                 self.opened.append(OpenIntent(seq=row.seq, id=event.id, boot=entry.boot))
             if event.closes is not None:
                 self.closed.append(event.closes)
-        elif not _same_event(row.record, entry.text):
-            return Malformed("Another event with this id is in the log already.")
         return Receipt(seq=row.seq, hash=row.leaf_hash.hex(), logged=row.logged)
+
+    def sign_with(self, *signers: SigningKey) -> None:
+        """Has the checkpoint signed by each of these keys, which stays for good."""
+        self._signers = list(signers)
 
     def _link(self, entry: Entry) -> Row:
         seq, prev = self._frontier.size + 1, self._leaf
@@ -146,8 +242,8 @@ class _Batch:
             leaf_hash=self._leaf,
             frontier=self._frontier.pack(),
             logged=self._logged,
-            note=checkpoint.sign(self._keys.signing, size, self._frontier.root()),
-            kept=size if self._keep(size) else self._before.kept,
+            note=checkpoint.sign(self._signers, size, self._frontier.root()),
+            kept=size if len(self._signers) > 1 or self._keep(size) else self._before.kept,
             mac=b"",
         )
         return replace(head, mac=_mac(head, self._keys))

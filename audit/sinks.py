@@ -14,7 +14,7 @@ from typing import Final, Protocol, TextIO
 
 from audit.checkpoint import Checkpoint, open_note
 from audit.encoding import canonical
-from audit.keys import SigningKey
+from audit.keys import PublicKey
 
 _TAIL_BYTES: Final = 16 * 1024
 
@@ -63,14 +63,15 @@ class FileSink:
         finally:
             os.close(descriptor)
 
-    def newest(self, key: SigningKey) -> Checkpoint | None:
-        """Returns the largest checkpoint signed by `key` among the last lines, or None.
+    def newest(self, keys: Sequence[PublicKey]) -> Checkpoint | None:
+        """Returns the largest checkpoint signed by one of `keys` among the last lines, or None.
 
         Raises:
             OSError: the file is there and cannot be read.
         """
         notes = sorted(self._last_notes(), key=claimed_size, reverse=True)
-        return next((c for c in (open_note(note, key) for note in notes) if c), None)
+        opened = (open_note(note, key) for note in notes for key in keys)
+        return next((c for c in opened if c), None)
 
     def empty(self) -> bool:
         """True when there is no anchor at all."""

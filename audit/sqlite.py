@@ -13,7 +13,7 @@ from typing import Final
 
 from audit.errors import AuditError, NewerFormat, Tampered, Unavailable
 from audit.locks import FileLock
-from audit.schema import DDL, PAGE_SIZE, VERSION
+from audit.schema import DDL, MARKS, NO_DELETE, PAGE_SIZE, VERSION
 from audit.storage import Head, KeptCheckpoint, OpenIntent, Row
 
 _ROW_NAMES: Final = tuple(f.name for f in fields(Row))
@@ -72,15 +72,19 @@ class SqliteStorage:
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {DDL} PRAGMA user_version = {VERSION}; COMMIT;"
                 )
+            elif version == 1:
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {MARKS}; PRAGMA user_version = {VERSION}; COMMIT;"
+                )
 
     @contextlib.contextmanager
-    def appending(self) -> Iterator[_Appending]:
+    def appending(self, ids: Sequence[str] = ()) -> Iterator[_Appending]:
         """See `Storage.appending`. One thread at a time may be inside."""
         with _translated(), self._lock.held(_LOCK_S):
             connection = self._writing()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                yield _Appending(connection)
+                yield _Appending(connection, ids)
                 connection.execute("COMMIT")
             except sqlite3.Error:
                 # What a failed commit left behind, the database finds out on a new connection.
@@ -143,15 +147,19 @@ class SqliteStorage:
 
 
 class _Appending:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, ids: Sequence[str]) -> None:
         self._db = connection
+        self._ids = ids
 
     def head(self) -> Head | None:
         return _head(self._db)
 
-    def by_id(self, ids: Sequence[str]) -> Mapping[str, Row]:
-        marks = ",".join("?" * len(ids))
-        found = self._db.execute(f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})", ids)  # noqa: S608  # as said
+    def known(self) -> Mapping[str, Row]:
+        marks = ",".join("?" * len(self._ids))
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})",  # noqa: S608  # as said
+            self._ids,
+        )
         return {row.id: row for row in map(_row, found)}
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -176,6 +184,14 @@ class _Appending:
         for intent_id in closed:
             self._db.execute("DELETE FROM audit_open_intent WHERE id = ?", (intent_id,))
 
+    def prune(self, upto: int) -> None:
+        self._db.execute("DROP TRIGGER audit_event_no_delete")
+        self._db.execute("DELETE FROM audit_event WHERE seq <= ?", (upto,))
+        self._db.execute(NO_DELETE)
+
+    def settle(self) -> None:
+        """Does nothing: with synchronous=FULL what is committed is durable."""
+
 
 class _Reading:
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -183,6 +199,12 @@ class _Reading:
 
     def head(self) -> Head | None:
         return _head(self._db)
+
+    def settled(self) -> Head | None:
+        return _head(self._db)  # in WAL mode nobody sees what is not durable
+
+    def first(self) -> int:
+        return int(self._db.execute("SELECT min(seq) FROM audit_event").fetchone()[0] or 1)
 
     def tail(self, *, limit: int, session: str | None, after: int) -> Sequence[Row]:
         where = "seq > ?" if session is None else "seq > ? AND session = ?"
@@ -205,6 +227,13 @@ class _Reading:
         )
         while rows := cursor.fetchmany(_FETCH):
             yield from map(_row, rows)
+
+    def marks(self) -> Sequence[Row]:
+        found = self._db.execute(
+            f"SELECT {_ROW} FROM audit_event WHERE etype IN ('key.rotated', 'log.pruned')"  # noqa: S608  # as said
+            " ORDER BY seq"
+        )
+        return [_row(row) for row in found]
 
     def leaves(self, first: int, last: int) -> Iterator[bytes]:
         cursor = self._db.execute(

@@ -71,8 +71,8 @@ class Appending(Protocol):
         """Returns where the log ends, None for a new one."""
         ...
 
-    def by_id(self, ids: Sequence[str]) -> Mapping[str, Row]:
-        """Returns those records whose event ids are among `ids`."""
+    def known(self) -> Mapping[str, Row]:
+        """Returns those records whose event ids the append was begun with, by these."""
         ...
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -87,12 +87,42 @@ class Appending(Protocol):
         """Notes intents that were opened, and the ids of those that were closed."""
         ...
 
+    def prune(self, upto: int) -> None:
+        """Removes the records up to number `upto`, which a kept checkpoint covers.
+
+        The only delete there is. The same append MUST record it.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Returns once the append, which was left, is durable: call it then, once, always.
+
+        Others may append meanwhile. Before it returns nobody may be told of the append, and its
+        checkpoint MUST NOT leave.
+
+        Raises:
+            Unavailable: nobody knows whether it is durable.
+        """
+        ...
+
 
 class Reading(Protocol):
     """A view of the log at one moment."""
 
     def head(self) -> Head | None:
         """Returns where the log ends, None for a new one."""
+        ...
+
+    def settled(self) -> Head | None:
+        """Returns the head once it is durable: only such a checkpoint may leave.
+
+        Raises:
+            Unavailable: nobody knows whether it is.
+        """
+        ...
+
+    def first(self) -> int:
+        """Returns the number of the first record that is here; earlier ones were sealed."""
         ...
 
     def tail(self, *, limit: int, session: str | None, after: int) -> Sequence[Row]:
@@ -105,6 +135,10 @@ class Reading(Protocol):
 
     def scan(self, first: int, last: int) -> Iterator[Row]:
         """Returns the rows from `first` to `last`, in order, a few at a time."""
+        ...
+
+    def marks(self) -> Sequence[Row]:
+        """Returns the records of changes of the key and of removals, in order."""
         ...
 
     def leaves(self, first: int, last: int) -> Iterator[bytes]:
@@ -131,8 +165,10 @@ class Reading(Protocol):
 class Storage(Protocol):
     """A database that holds one log."""
 
-    def appending(self) -> AbstractContextManager[Appending]:
-        """Takes the append lock and starts a transaction; leaving the block makes it durable.
+    def appending(self, ids: Sequence[str] = ()) -> AbstractContextManager[Appending]:
+        """Takes the append lock and starts a transaction; leaving the block commits it.
+
+        `Appending.settle` makes it durable. `ids` are those of the events that are to be appended.
 
         Raises:
             Unavailable: the database cannot be written; nothing of the block may be relied on.

@@ -27,6 +27,7 @@ import re
 import sqlite3
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -63,6 +64,10 @@ MEANINGS = {
     " the key rewrote the past, or two copies of the log went on separately.",
     "NOT_INCLUDED": "The proof does not show that this record is in the signed log.",
     "UNREADABLE": "The stored log is damaged here and cannot be read further.",
+    "BAD_ROTATION": "This change of the signing key is not signed by both keys, or is not the one"
+    " that was recorded.",
+    "NOT_SEALED": "The records up to here are missing, and the log does not say that they were"
+    " sealed.",
     "UNKNOWN_VERSION": "This verifier does not know the format of this record. Use a newer one.",
 }
 
@@ -104,6 +109,7 @@ class Report(NamedTuple):
 
     `last` is the size of the log, `since` where an earlier verification ended. `proven_through` and
     `anchored_through` are the records before the first bad one that are signed, and anchored.
+    `sealed_through`: records up to there were sealed and are not here; their root is signed.
     `checkpoints` and `anchors` count those that agree, and all. `intents`, after a deep check,
     counts those with an outcome, with an unknown one, and open. `state` lets the next check go on
     from here.
@@ -116,6 +122,7 @@ class Report(NamedTuple):
     last: int
     records: int
     since: int
+    sealed_through: int
     proven_through: int
     anchored_through: int
     checkpoints: tuple[int, int]
@@ -144,9 +151,9 @@ class Report(NamedTuple):
         return "\n".join(_render(self))
 
 
-Columns = tuple[Any, ...]
-Row = tuple[int, bytes, "Columns | None"]
-"""Number as stored (0 for none), line, and from a database the leaf hash and columns as stored."""
+Row = tuple[Any, ...]
+"""Number as stored (0 for none), line, leaf hash as stored (None for none), then the columns beside
+the record where they were asked for."""
 Progress = Callable[[int, int], None]
 """Called with how many records are done and how many there are."""
 
@@ -276,6 +283,62 @@ def signed_by(note: Note, keys: Iterable[VerifierKey]) -> bool:
     return bool(checked) and all(checked)
 
 
+class SigningRange(NamedTuple):
+    """A key and the sizes of the log for which it signs, both ends included."""
+
+    key: VerifierKey
+    first: int
+    last: int
+
+
+def follow_rotations(
+    keys: Iterable[VerifierKey], records: Iterable[bytes]
+) -> tuple[tuple[SigningRange, ...], tuple[int, ...]]:
+    """Returns which key signs for which sizes, and the numbers of changes that do not hold.
+
+    `records` are those that say that the key was changed. Each change is signed by the old and the
+    new key, so it does not matter where it was found. Only keys that hang together with one of
+    `keys` by such changes are returned, and `keys` themselves.
+    """
+    keys, chain, bad = tuple(keys), list[SigningRange](), []
+    for seq, line in sorted({_seq_of(line): line for line in records}.items()):
+        change = _rotation(line)
+        if change is None or (chain and chain[-1].key != change[0]):
+            bad.append(seq)
+            continue
+        old, new = change
+        begun = chain.pop().first if chain else 0
+        chain += [SigningRange(old, begun, seq), SigningRange(new, seq, sys.maxsize)]
+    linked = {signing.key for signing in chain}
+    others = [SigningRange(key, 0, sys.maxsize) for key in keys if key not in linked]
+    return tuple(others + (chain if linked & set(keys) else [])), tuple(bad)
+
+
+def rotation_text(old: str, new: str) -> bytes:
+    """Returns what both keys sign when the key `old` is replaced by `new`, given as text."""
+    return f"gatehouse key rotation\n{old}\n{new}\n".encode()
+
+
+def _rotation(line: bytes) -> tuple[VerifierKey, VerifierKey] | None:
+    try:
+        event = json.loads(line)["event"]
+        if event["type"] != "key.rotated":
+            return None
+        facts = event["key"]
+        old, new = parse_vkey(facts["old"]), parse_vkey(facts["new"])
+        text = rotation_text(facts["old"], facts["new"])
+        by_old, by_new = (_unbase64(facts[f"{which}_signature"]) for which in ("old", "new"))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    signed = _verify(old.public, by_old, text) and _verify(new.public, by_new, text)
+    return (old, new) if signed and old.name == new.name else None
+
+
+def _seq_of(line: bytes) -> int:
+    match = _TAIL.search(line)
+    return int(match[3]) if match else 0
+
+
 def tree_root(frontier: Iterable[bytes]) -> bytes:
     """Returns the RFC 6962 root of the full subtrees in `frontier`, largest first."""
     nodes = list(frontier)
@@ -327,12 +390,13 @@ class State(NamedTuple):
         return json.dumps({**plain, "note": self.note, "anchors_from": self.anchors_from})
 
     @classmethod
-    def load(cls, text: str, keys: Iterable[VerifierKey]) -> State:
-        """Returns the state in `text`.
+    def load(cls, text: str, keys: Iterable[VerifierKey], rotations: Iterable[bytes] = ()) -> State:
+        """Returns the state in `text`. `rotations` are records that say that the key was changed.
 
         Raises:
             ValueError, KeyError, TypeError: it is no state, or not signed with one of `keys`.
         """
+        keys = [signing.key for signing in follow_rotations(keys, rotations)[0]]
         raw = json.loads(text)
         note = parse_note(raw["note"])
         frontier = tuple(bytes.fromhex(n) for n in raw["frontier"])
@@ -361,49 +425,75 @@ class Anchors:
 
     def read(self, limit: int = sys.maxsize) -> None:
         """Reads what was added since the last time, leaving out what is larger than `limit`."""
-        for place, note in self._notes(self._next):
-            if note.size > limit:
+        for place, _, size, root in self._claims(self._next):
+            if size > limit:
                 continue
-            if note.size > self.newest:
-                self.newest, self.newest_at = note.size, place
-            if self.roots.setdefault(note.size, note.root) != note.root:
-                self.conflicts.add((note.size, note.root))
+            if size > self.newest:
+                self.newest, self.newest_at = size, place
+            if self.roots.setdefault(size, root) != root:
+                self.conflicts.add((size, root))
 
     def find(self, wanted: set[tuple[int, bytes]]) -> Iterator[Note]:
         """Returns the notes with those sizes and roots."""
-        notes = self._notes(self._first) if wanted else iter(())
-        return (note for _, note in notes if (note.size, note.root) in wanted)
+        claims = self._claims(self._first) if wanted else iter(())
+        notes = (parse_note(text) for _, text, *claim in claims if tuple(claim) in wanted)
+        return (note for note in notes if note is not None)
 
-    def _notes(self, place: int) -> Iterator[tuple[int, Note]]:
+    def _claims(self, place: int) -> Iterator[tuple[int, str, int, bytes]]:
+        """Returns what the lines say, signatures unread: place, note, size and root."""
         if self._path is None or not self._path.exists():
             return
         with _opened(self._path) as file:
             file.seek(place)
             for line in file:
-                note = _anchored(line)
-                if note is None and not line.endswith(b"\n"):
+                claim = _claim(line)
+                if claim is None and not line.endswith(b"\n"):
                     return  # being written
                 begin, place = place, place + len(line)
                 self._next = max(self._next, place)
                 # A line cut by a crash is covered by a newer one; several logs may share a file.
-                if note is not None and (not self._origins or note.origin in self._origins):
-                    yield begin, note
+                if claim is not None and (not self._origins or claim[0] in self._origins):
+                    yield (begin, *claim[1:])
 
 
-def _anchored(line: bytes) -> Note | None:
+def _claim(line: bytes) -> tuple[str, str, int, bytes] | None:
     try:
-        return parse_note(json.loads(line)["note"])
+        text = json.loads(line)["note"]
+        origin, size, root, _ = text.split("\n", 3)
+        if len(size) > 19 or not (size.isascii() and size.isdigit()):
+            return None
+        return origin, text, int(size), base64.b64decode(root)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-class Source(NamedTuple):
-    """A log to check. `rows` takes how many records to skip; filtered exports have `proofs`."""
+class Base(NamedTuple):
+    """Where a log begins whose first records were sealed: `note` proves `frontier`.
 
-    rows: Callable[[int], Iterator[Row]]
+    `expired`: they should be at hand, so the log must say that they were removed for good.
+    """
+
+    size: int
+    prev: bytes
+    note: str
+    frontier: tuple[bytes, ...]
+    expired: bool = False
+
+
+class Source(NamedTuple):
+    """A log to check; filtered exports have `proofs`.
+
+    `rows` takes how many records to skip, and whether the columns beside the record are wanted too.
+
+    `marks` are the records that say that the key was changed or that records were sealed away.
+    """
+
+    rows: Callable[[int, bool], Iterator[Row]]
     checkpoints: tuple[str, ...]
     total: int
     proofs: dict[int, tuple[bytes, ...]] | None = None
+    base: Base | None = None
+    marks: tuple[bytes, ...] = ()
 
 
 _COLUMNS = ("logged", "etype", "actor", "session", "request", "outcome", "id")
@@ -415,14 +505,41 @@ def open_database(db: sqlite3.Connection) -> Source:
     notes = [row[0] for row in db.execute("SELECT note FROM audit_checkpoint ORDER BY size")]
     notes += [row[0] for row in db.execute("SELECT note FROM audit_head")]
     total = db.execute("SELECT max(seq) FROM audit_event").fetchone()[0] or 0
-    columns = ", ".join(("seq", "record", "leaf_hash", *_COLUMNS))
 
-    def rows(skip: int) -> Iterator[Row]:
+    def rows(skip: int, deep: bool) -> Iterator[Row]:
+        # Whatever was put in place of a text is bytes here, and of nothing no bytes.
+        line = "coalesce(CAST(record AS BLOB), x'')"
+        columns = ", ".join(("seq", line, "coalesce(leaf_hash, x'')", *(_COLUMNS if deep else ())))
         query = f"SELECT {columns} FROM audit_event WHERE seq > ? ORDER BY seq"  # noqa: S608  # fixed text
-        for row in db.execute(query, (skip,)):
-            yield row[0], row[1] if isinstance(row[1], bytes) else b"", row[2:]
+        return db.execute(query, (skip,))
 
-    return Source(rows, tuple(map(_text, notes)), total)
+    try:
+        marks = db.execute(
+            "SELECT record FROM audit_event WHERE etype IN ('key.rotated', 'log.pruned')"
+        )
+        lines = tuple(line for (line,) in marks if isinstance(line, bytes))
+        base = _stored_base(db)
+    except sqlite3.DatabaseError:
+        lines, base = (), None  # going over the records says where the damage is
+    return Source(rows, tuple(map(_text, notes)), total, base=base, marks=lines)
+
+
+def _stored_base(db: sqlite3.Connection) -> Base | None:
+    first = db.execute("SELECT seq, prev_hash FROM audit_event ORDER BY seq LIMIT 1").fetchone()
+    if first is None or not isinstance(first[0], int) or first[0] <= 1:
+        return None
+    kept = db.execute(
+        "SELECT note, frontier FROM audit_checkpoint WHERE size = ?", (first[0] - 1,)
+    ).fetchone()
+    return kept and base_of(first[0] - 1, first[1], _text(kept[0]), kept[1])
+
+
+def base_of(size: int, prev: object, note: str, packed: object) -> Base | None:
+    """Returns the base with that frontier, one hash after the other, None when it is none."""
+    if not isinstance(packed, bytes) or not isinstance(prev, bytes) or len(packed) % 32:
+        return None
+    nodes = tuple(packed[i : i + 32] for i in range(0, len(packed), 32))
+    return Base(size, prev, note, nodes) if len(nodes) == bin(size).count("1") else None
 
 
 def open_export(path: Path) -> Source:
@@ -437,14 +554,93 @@ def open_export(path: Path) -> Source:
     if (path / "proofs.jsonl").exists():
         lines = _json_lines(path / "proofs.jsonl")
         proofs = {p["seq"]: tuple(map(base64.b64decode, p["proof"])) for p in lines}
+    base = None
+    if (path / "base.json").exists():
+        base = _manifest_base(json.loads((path / "base.json").read_text(encoding="utf-8")))
+        base = base and base._replace(expired=True)
 
-    def rows(skip: int) -> Iterator[Row]:
-        with _opened(records) as file:
-            for number, line in enumerate(file):
-                if number >= skip:
-                    yield 0, line.rstrip(b"\n"), None
+    def rows(skip: int, deep: bool) -> Iterator[Row]:
+        for number, line in enumerate(_lines(records), base.size if base else 0):
+            if number >= skip:
+                yield 0, line, None
 
-    return Source(rows, tuple(notes), 0, proofs)
+    marks = tuple(_lines(path / "marks.jsonl")) if (path / "marks.jsonl").exists() else ()
+    return Source(rows, tuple(notes), 0, proofs, base, marks)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+class Segment(NamedTuple):
+    """A sealed part of the log: its file of records, and what its manifest says."""
+
+    path: Path
+    first: int
+    last: int
+    base: Base
+    marks: tuple[bytes, ...]
+
+
+def open_segments(folder: Path) -> list[Segment]:
+    """Returns the sealed parts that `folder` has manifests of, in order.
+
+    Raises:
+        ValueError, KeyError, TypeError: a manifest is damaged, or does not follow the one before.
+    """
+    found = []
+    for path in folder.glob("seg-*.json"):
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        base = _manifest_base(raw)
+        if base is None:
+            raise ValueError(f"{path.name} is damaged")
+        marks = tuple(str(line).encode() for line in raw["marks"])
+        found.append(Segment(path.with_suffix(".jsonl.gz"), raw["first"], base.size, base, marks))
+    found.sort(key=lambda segment: segment.first)
+    for before, after in zip(found, found[1:]):  # noqa: B905, RUF007  # Python 3.9 has neither
+        if after.first != before.last + 1:
+            raise ValueError(f"{after.path.name} does not follow {before.path.name}")
+    return found
+
+
+def _manifest_base(raw: dict[str, Any]) -> Base | None:
+    prev, packed = bytes.fromhex(raw["last_hash"]), bytes.fromhex(raw["frontier"])
+    return base_of(int(raw["last"]), prev, str(raw["note"]), packed)
+
+
+def with_segments(source: Source, folder: Path | None) -> Source:
+    """Returns `source` with the sealed records in `folder` before its own.
+
+    Raises:
+        ValueError, KeyError, TypeError: a manifest is damaged.
+    """
+    segments = open_segments(folder) if folder and folder.exists() else []
+    marks = source.marks + tuple(line for segment in segments for line in segment.marks)
+    live = source.base
+    usable: list[Segment] = []
+    if live is not None and any(segment.last == live.size for segment in segments):
+        usable = [segment for segment in segments if segment.last <= live.size]
+        missing = [n for n, segment in enumerate(usable) if not segment.path.exists()]
+        usable = usable[missing[-1] + 1 :] if missing else usable
+        if not usable:
+            live = live._replace(expired=True)
+    if not usable or live is None:
+        return source._replace(marks=marks, base=live)
+    begin, end = usable[0].first, live.size
+    before = next((s.base._replace(expired=True) for s in segments if s.last == begin - 1), None)
+
+    def rows(skip: int, deep: bool) -> Iterator[Row]:
+        for segment in usable:
+            if segment.last > skip:
+                for seq, line in enumerate(_lines(segment.path), segment.first):
+                    if seq > skip:
+                        yield seq, line, None
+        yield from source.rows(max(skip, end), deep)
+
+    notes = source.checkpoints + tuple(segment.base.note for segment in usable)
+    return source._replace(rows=rows, base=before, marks=marks, checkpoints=notes)
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -472,7 +668,7 @@ def _hex(value: object) -> str:
 _TAIL = re.compile(
     rb'"logged":"([^"]*)","prev":"([0-9a-f]{64})","seq":([0-9]{1,18}),"v":([0-9]+)\}\Z'
 )
-_END = b'","prev":"%b","seq":%d,"v":%d}'
+_END = b'","prev":"%%b","seq":%%d,"v":%d}' % FORMAT
 _LOGGED_BYTES = 27
 _SIGNATURES = 20
 _CLOSED = ("query.executed", "query.failed", "query.cancelled")
@@ -493,60 +689,145 @@ class _Check:
         self.notes: list[Note] = []
         self.roots: dict[int, bytes] = {}
         self.frontier: list[bytes] = []
-        self.since = self.count = self.first = self.last = 0
+        self.ring: tuple[SigningRange, ...] = ()
+        self.marks: dict[int, bytes] = {}
+        self.pruned: set[tuple[int, str]] = set()
+        self.resumed = False
+        self.since = self.count = self.first = self.last = self.sealed = 0
         self.prev = self.logged = b""
         self.ids: set[str] = set()
         self.intents: dict[str, str] = {}
-        self.proven = self.anchored = self.checkpoints_good = self.anchors_good = 0
+        self.proven = self.anchored = self.anchors_good = 0
+        self.checkpoints_good = self.checkpoints_seen = 0
 
     def add(self, code: str, seq: int, expected: object = "", found: object = "") -> None:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(Finding(code, seq, str(expected), str(found)))
 
     def start(self, since: State | None) -> None:
-        """Reads the checkpoints; begins at the first record, or where `since` ended."""
+        """Reads the checkpoints; begins at the first record, or where `since` or a seal ended."""
+        base = self.source.base
+        self.ring, bad = follow_rotations(
+            self.keys, (line for line in self.source.marks if b'"key.rotated"' in line)
+        )
+        for seq in bad:
+            self.add("BAD_ROTATION", seq)
+        resuming = since is not None and (base is None or since.size > base.size)
         for text in self.source.checkpoints:
             note = parse_note(text)
-            if note is not None and (not self.keys or signed_by(note, self.keys)):
+            if resuming and since and note is not None and note.size < since.size:
+                continue
+            self.checkpoints_seen += 1
+            if note is not None and self._believed(note):
                 self.notes.append(note)
             else:
                 self.add("BAD_SIGNATURE", note.size if note else 0, "", text.split("\n")[0])
-        if since is not None:
+        if resuming and since:
+            self.resumed = True
             self.since = self.count = self.last = self.proven = since.size
             self.frontier, self.prev, self.logged = list(since.frontier), since.prev, since.logged
             self.roots[since.size] = tree_root(since.frontier)
+        elif base is not None and self.source.proofs is None:
+            self._begin_after(base)
         elif self.keys:
             name = self.keys[0].name.encode()
             self.prev = hashlib.sha256(b"audit-log/v1 genesis\n" + name).digest()
+        self.marks = {_seq_of(line): line for line in self.source.marks}
+
+    def _begin_after(self, base: Base) -> None:
+        note, root = parse_note(base.note), tree_root(base.frontier)
+        self.since = self.count = self.last = self.sealed = base.size
+        self.frontier, self.prev = list(base.frontier), base.prev
+        self.roots[base.size] = root
+        if note is None or not self._believed(note):
+            self.add("BAD_SIGNATURE", base.size)
+        elif (note.size, note.root) != (base.size, root):
+            self.add("ROOT_MISMATCH", base.size, note.root.hex(), root.hex())
+        elif self.keys:
+            self.proven = base.size
+
+    def _explained(self) -> bool:
+        """True when the log says where the records before the first have gone."""
+        base = self.source.base
+        enough = ("nowhere",) if base is not None and base.expired else ("archive", "nowhere")
+        return any((self.sealed, kept) in self.pruned for kept in enough)
+
+    def _believed(self, note: Note) -> bool:
+        keys = [s.key for s in self.ring if s.first <= note.size <= s.last]
+        return not self.keys or signed_by(note, keys)
+
+    def _mark(self, line: bytes) -> None:
+        """Looks at a record that says that the key was changed or that records were sealed."""
+        if line != self.marks.get(self.last):
+            if self.last in self.marks:
+                self.add("BAD_ROTATION", self.last)
+        elif b'"log.pruned"' in line:
+            try:
+                event = json.loads(line)["event"]
+                if event["type"] == "log.pruned":
+                    facts = event["segment"]
+                    self.pruned.add((int(facts["last"]), str(facts.get("kept"))))
+            except (KeyError, TypeError, ValueError):
+                self.add("NOT_CANONICAL", self.last)
 
     def walk(self, deep: bool, progress: Progress) -> None:
         """Recomputes the chain and the tree from the text of the records."""
-        sha256, frontier, rows = hashlib.sha256, self.frontier, self._rows()
-        signed_sizes = {n.size for n in self.notes} | self.anchors.roots.keys()
-        for stored_seq, line, columns in rows:
-            leaf = sha256(b"\x00" + line).digest()
-            if columns is not None and columns[0] != leaf:
-                self.add("HASH_MISMATCH", stored_seq, _hex(columns[0]), leaf.hex())
-            self._follow(stored_seq, line)
-            if deep:
-                self._deep(line, columns)
-            self.prev = node = leaf
-            bits = self.count
-            while bits & 1:
-                node = sha256(b"\x01" + frontier.pop() + node).digest()
-                bits >>= 1
-            frontier.append(node)
-            self.count += 1
-            if self.count in signed_sizes:
-                self.roots[self.count] = tree_root(frontier)
-            if self.count % PROGRESS_EVERY == 0:
-                progress(self.count, max(self.source.total, self.count))
+        sha256, rows, leaves = hashlib.sha256, self._rows(deep), list[bytes]()
+        signed_sizes = {n.size for n in self.notes} | self.anchors.roots.keys() | self.marks.keys()
+        count, total, prev = self.count, self.source.total, self.prev.hex().encode()
+        try:
+            for row in rows:
+                stored_seq, line, stored_leaf = row[0], row[1], row[2]
+                leaf = sha256(b"\x00" + line).digest()
+                if stored_leaf != leaf and stored_leaf is not None:
+                    self.add("HASH_MISMATCH", stored_seq, _hex(stored_leaf), leaf.hex())
+                seq = self.last + 1
+                end = _END % (prev, seq)
+                if line.endswith(end) and (stored_seq == seq or not stored_seq):
+                    self.last, logged = seq, line[-len(end) - _LOGGED_BYTES : -len(end)]
+                else:
+                    logged = self._diagnose(stored_seq, line)
+                if logged < self.logged:
+                    self.add("CLOCK_BACK", self.last, _text(self.logged), _text(logged))
+                self.logged = logged
+                self.first = self.first or self.last
+                if deep:
+                    self._deep(line, row[3:])
+                self.prev, prev = leaf, leaf.hex().encode()
+                leaves.append(leaf)
+                count += 1
+                if count in signed_sizes:
+                    leaves = self._grow(leaves)
+                    self.roots[count] = tree_root(self.frontier)
+                    self._mark(line)
+                if count % PROGRESS_EVERY == 0:
+                    leaves = self._grow(leaves)
+                    progress(count, max(total, count))
+        finally:
+            self._grow(leaves)  # also of a log that is damaged further on
+        if self.sealed and not self._explained():
+            self.add("NOT_SEALED", self.sealed, "a record that says so", "none")
         progress(self.count, self.count)
 
-    def _rows(self) -> Iterator[Row]:
-        if not self.since:
-            return self.source.rows(0)
-        rows = self.source.rows(self.since - 1)
+    def _grow(self, leaves: list[bytes]) -> list[bytes]:
+        """Adds leaf hashes to the tree, level by level; returns an empty list for more."""
+        sha256, size, nodes, edge = hashlib.sha256, self.count, leaves, list[bytes]()
+        self.count += len(leaves)
+        while nodes:
+            if size & 1:
+                nodes = [self.frontier.pop(), *nodes]
+            if len(nodes) & 1:
+                edge.append(nodes.pop())
+            pairs = zip(nodes[::2], nodes[1::2])  # noqa: B905  # strict= is 3.10
+            nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            size >>= 1
+        self.frontier += reversed(edge)
+        return []
+
+    def _rows(self, deep: bool) -> Iterator[Row]:
+        if not self.resumed:
+            return self.source.rows(self.since, deep)
+        rows = self.source.rows(self.since - 1, deep)
         known = next(rows, None)
         if known is None:
             self.add("TRUNCATED", self.source.total, self.since, self.source.total or "fewer")
@@ -554,27 +835,14 @@ class _Check:
             self.add("HASH_MISMATCH", self.since, self.prev.hex(), "another record")
         return rows
 
-    def _follow(self, stored_seq: int, line: bytes) -> None:
-        """Checks that `line` is the record after the last."""
-        seq = self.last + 1
-        end = _END % (self.prev.hex().encode(), seq, FORMAT)
-        if line.endswith(end) and stored_seq in (0, seq):
-            logged = line[-len(end) - _LOGGED_BYTES : -len(end)]
-        else:
-            seq, logged = self._diagnose(stored_seq, line)
-        if logged < self.logged:
-            self.add("CLOCK_BACK", seq, _text(self.logged), _text(logged))
-        self.logged = logged
-        self.first = self.first or seq
-        self.last = max(self.last, seq)
-
-    def _diagnose(self, stored_seq: int, line: bytes) -> tuple[int, bytes]:
-        """Says why `line` is not the next record; returns where to go on from, and its time."""
+    def _diagnose(self, stored_seq: int, line: bytes) -> bytes:
+        """Says why `line` is not the next record, and goes on from it; returns its time."""
         expected = self.last + 1
         match = _TAIL.search(line)
         if match is None:
             self.add("NOT_CANONICAL", stored_seq or expected)
-            return stored_seq or expected, self.logged
+            self.last = max(self.last, stored_seq or expected)
+            return self.logged
         seq, prev = self._known_version(match), match[2].decode()
         place = stored_seq or seq
         if place > expected:
@@ -583,7 +851,8 @@ class _Check:
             self.add("SEQ_MISMATCH", place, expected, seq)
         if self.prev and prev != self.prev.hex():
             self.add("CHAIN_BREAK", place, self.prev.hex(), prev)
-        return place, match[1]
+        self.last = max(self.last, place)
+        return match[1]
 
     def _known_version(self, match: re.Match[bytes]) -> int:
         seq, version = int(match[3]), int(match[4])
@@ -592,7 +861,7 @@ class _Check:
             raise _UnknownVersion
         return seq
 
-    def _deep(self, line: bytes, columns: Columns | None) -> None:
+    def _deep(self, line: bytes, columns: Row) -> None:
         """Checks the spelling of a record, its columns and its id; keeps account of intents."""
         try:
             record = json.loads(line, object_pairs_hook=_no_duplicates, **_INTEGERS)
@@ -608,11 +877,11 @@ class _Check:
         except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
             self.add("NOT_CANONICAL", self.last)
 
-    def _columns(self, record: dict[str, Any], columns: Columns | None) -> None:
+    def _columns(self, record: dict[str, Any], columns: Row) -> None:
         event = record["event"]
         found = {**event, "etype": event["type"], "logged": record["logged"]}
         found["actor"] = event["actor"]["id"]
-        for name, stored in zip(_COLUMNS, columns[1:] if columns else ()):  # noqa: B905  # strict= is 3.10
+        for name, stored in zip(_COLUMNS, columns):  # noqa: B905  # strict= is 3.10
             value = found.get(name)
             if stored != (None if value is None else value.encode()):
                 self.add("PROJECTION", self.last, f"{name}={value}", _text(stored))
@@ -628,7 +897,7 @@ class _Check:
         """Checks a filtered export: each record against the newest checkpoint, by its proof."""
         proofs, newest = self.source.proofs or {}, max(self.notes, default=None)
         self.notes = [newest] if newest else []
-        for _, line, _ in self.source.rows(0):
+        for _, line, *_ in self.source.rows(0, deep):
             match = _TAIL.search(line)
             if match is None:
                 self.add("NOT_CANONICAL", self.last)
@@ -645,7 +914,7 @@ class _Check:
             self.prev, self.last, self.first = leaf, seq, self.first or seq
             self.count += 1
             if deep:
-                self._deep(line, None)
+                self._deep(line, ())
         if newest is not None:
             self.roots[newest.size] = newest.root
             self.last = newest.size
@@ -655,7 +924,7 @@ class _Check:
         """Compares what was signed with what is there."""
         anchors = []
         for note in self._telling_anchors():
-            if not self.keys or signed_by(note, self.keys):
+            if self._believed(note):
                 anchors.append(note)
             else:
                 self.add("BAD_SIGNATURE", note.size, "", note.origin)
@@ -689,7 +958,7 @@ class _Check:
         self.anchors_good = len(good)
         differing = [(n, r) for n, r in known if self.roots.get(n) != r]
         differing += sorted(c for c in self.anchors.conflicts if c[0] >= self.since)
-        wanted = {*good[-1:], *differing[:_SIGNATURES], *differing[-1:]}
+        wanted = {*good[-3:], *differing[:_SIGNATURES], *differing[-1:]}
         found = {(n.size, n.root): n for n in self.anchors.find(wanted)}
         return iter(found.values())
 
@@ -742,6 +1011,15 @@ def _no_float(text: str) -> None:
     raise ValueError("a number that is no integer")
 
 
+_DAMAGE = (
+    sqlite3.DatabaseError,
+    OSError,
+    EOFError,
+    zlib.error,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
 _INTEGERS: dict[str, Any] = {"parse_float": _no_float, "parse_constant": _no_float}
 
 
@@ -767,7 +1045,7 @@ def verify(
         check.judge()
     except _UnknownVersion:
         unknown = True
-    except (sqlite3.DatabaseError, OSError, EOFError, AttributeError, TypeError, ValueError) as e:
+    except _DAMAGE as e:
         # What cannot be read as a log is damage, not a crash of the verifier.
         check.add("UNREADABLE", check.last + 1, "", type(e).__name__)
     weak = tuple(check.weaknesses(anchors is not None))
@@ -783,14 +1061,15 @@ def _report(check: _Check, status: int, weak: tuple[str, ...], deep: bool, took:
     return Report(
         status=status,
         origin=check.keys[0].name if check.keys else "",
-        keys=tuple(key.key_id.hex() for key in check.keys),
+        keys=tuple(signing.key.key_id.hex() for signing in check.ring),
         first=check.first,
         last=check.last,
         records=check.count - check.since,
-        since=check.since,
+        since=check.since if check.resumed else 0,
+        sealed_through=check.sealed,
         proven_through=check.before_bad(check.proven),
         anchored_through=check.before_bad(check.anchored),
-        checkpoints=(check.checkpoints_good, len(check.source.checkpoints)),
+        checkpoints=(check.checkpoints_good, check.checkpoints_seen),
         anchors=(check.anchors_good, len(check.anchors.roots)),
         intents=intents if deep and not filtered else None,
         filtered=filtered,
@@ -813,30 +1092,45 @@ def verify_database(
     deep: bool = False,
     since: State | None = None,
     progress: Progress | None = None,
+    segments: Path | None = None,
     patience_s: float = 2.0,
 ) -> Report:
     """Returns what is true of the log in a database, which may be in use.
 
-    The anchors are read first: what is anchored then must be stored. For records whose anchor is
-    still on its way it waits up to `patience_s`.
+    `segments` is the folder of sealed records. The anchors are read first: what is anchored then
+    must be stored. For records whose anchor is still on its way it waits up to `patience_s`.
 
     Raises:
         sqlite3.Error: the file cannot be opened as a log at all.
+        ValueError, KeyError, TypeError: a manifest of sealed records is damaged.
     """
     keys = tuple(keys)
-    skip = since.anchors_from if since else 0
-    known = Anchors(anchors, (key.name for key in keys), skip) if anchors else None
-    if known:
-        known.read()
+    known = read_anchors(anchors, keys, since)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
         db.isolation_level = None
         db.execute("BEGIN")
-        source = open_database(db)
-        deadline = time.monotonic() + patience_s
-        while known and known.newest < source.total and time.monotonic() < deadline:
-            time.sleep(0.05)
-            known.read(limit=source.total)
+        source = with_segments(open_database(db), segments)
+        await_anchors(known, source.total, patience_s)
         return verify(source, keys, known, deep=deep, since=since, progress=progress)
+
+
+def read_anchors(
+    path: Path | None, keys: Iterable[VerifierKey], since: State | None
+) -> Anchors | None:
+    """Returns the anchors of those logs in the file, read now; None where no file is named."""
+    if path is None:
+        return None
+    anchors = Anchors(path, (key.name for key in keys), since.anchors_from if since else 0)
+    anchors.read()
+    return anchors
+
+
+def await_anchors(anchors: Anchors | None, size: int, patience_s: float) -> None:
+    """Waits a little for the anchors of records that were written just now."""
+    deadline = time.monotonic() + patience_s
+    while anchors and anchors.newest < size and time.monotonic() < deadline:
+        time.sleep(0.05)
+        anchors.read(limit=size)
 
 
 # --- On the command line ---
@@ -858,6 +1152,8 @@ def _render(report: Report) -> Iterator[str]:
         span = f" ({report.first:,}..{report.last:,})" if report.records else ""
         earlier = f", {report.since:,} verified before" if report.since else ""
         yield f"records      {report.records:,}{span}{earlier}, {report.seconds:.1f} s"
+        if report.sealed_through:
+            yield f"sealed       1..{report.sealed_through:,} are not here; their root is signed"
     yield "checkpoints  {:,} of {:,} agree".format(*report.checkpoints)
     through = f", through record {report.anchored_through:,}"
     yield "anchors      {:,} of {:,} agree".format(*report.anchors) + through
@@ -891,6 +1187,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     log.add_argument("--jsonl", type=Path, help="an export folder, or a file of records")
     parser.add_argument("--vkey", type=_vkey, action="append", default=[], help="public key")
     parser.add_argument("--anchors", type=Path, help="file of anchors, kept outside the log")
+    parser.add_argument("--segments", type=Path, help="folder of sealed records")
     parser.add_argument("--deep", action="store_true", help="also check every field and column")
     parser.add_argument("--since", type=Path, help="go on from a state that --save wrote")
     parser.add_argument("--save", type=Path, help="where to write the state after success")
@@ -906,18 +1203,33 @@ def _show(done: int, total: int) -> None:
 
 def _run(given: argparse.Namespace) -> Report:
     keys: tuple[VerifierKey, ...] = tuple(given.vkey)
-    since = State.load(given.since.read_text(encoding="utf-8"), keys) if given.since else None
     progress = None if given.quiet or given.json else _show
     if given.db:
+        with closing(sqlite3.connect(f"{given.db.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            marks = with_segments(open_database(db), given.segments).marks
+        since = _since(given, keys, marks)
         return verify_database(
-            given.db, keys, given.anchors, deep=given.deep, since=since, progress=progress
+            given.db,
+            keys,
+            given.anchors,
+            deep=given.deep,
+            since=since,
+            progress=progress,
+            segments=given.segments,
         )
-    skip = since.anchors_from if since else 0
-    anchors = Anchors(given.anchors, (k.name for k in keys), skip) if given.anchors else None
-    if anchors:
-        anchors.read()
     source = open_export(given.jsonl)
+    since = _since(given, keys, source.marks)
+    anchors = read_anchors(given.anchors, keys, since)
     return verify(source, keys, anchors, deep=given.deep, since=since, progress=progress)
+
+
+def _since(
+    given: argparse.Namespace, keys: Iterable[VerifierKey], marks: tuple[bytes, ...]
+) -> State | None:
+    if not given.since:
+        return None
+    rotations = (line for line in marks if b'"key.rotated"' in line)
+    return State.load(given.since.read_text(encoding="utf-8"), keys, rotations)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,7 +1,9 @@
 """Appends for all threads of a process: one of those that wait writes for all of them.
 
 There is no thread of its own. A caller who finds nobody writing writes at once; whoever comes
-meanwhile waits, and the first of them then writes the whole queue as one batch.
+meanwhile waits, and the first of them then writes the whole queue as one batch. While a batch waits
+for the disk the next is written already, once as many came as in the last one: small batches would
+cost more than they gain.
 """
 
 from __future__ import annotations
@@ -18,15 +20,19 @@ from audit.record import Receipt
 from audit.sequencer import Entry
 
 MAX_BATCH: Final = 128
+"""Entries in one commit; a larger group is a batch of its own."""
+Results = Sequence[Sequence[Receipt] | AuditError]
+Place = Callable[[Sequence[Sequence[Entry]]], tuple[Results, Callable[[], None]]]
+"""Writes groups; returns what became of each, and what to call to wait until that is durable."""
 
 
 class _Ticket:
-    """One entry on its way. `lead` means: nobody writes now, do it."""
+    """Entries of one caller on their way. `lead` means: nobody writes now, do it."""
 
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
         self.lead = False
-        self.result: Receipt | AuditError | None = None
+        self.result: Sequence[Receipt] | AuditError | None = None
         self._signal = threading.Lock()
         self._signal.acquire()
 
@@ -38,44 +44,51 @@ class _Ticket:
 
 
 class Writer:
-    """Hands entries to `place` in batches, in the order they came.
+    """Hands groups of entries to `place` in batches, in the order they came.
 
-    A caller waits at most `timeout_s` for its turn; `place` itself must not wait longer for locks.
+    A group stays together in one batch. A caller waits at most `timeout_s` for its turn; `place`
+    itself must not wait longer for locks.
     """
 
-    def __init__(
-        self, place: Callable[[Sequence[Entry]], Sequence[Receipt | AuditError]], timeout_s: float
-    ) -> None:
+    def __init__(self, place: Place, timeout_s: float) -> None:
         self._place = place
         self._timeout_s = timeout_s
         self._guard = threading.Lock()
+        self._more = threading.Condition(self._guard)
         self._queue: deque[_Ticket] = deque()
         self._leading = False
+        self._open = self._settling = self._last = 0
         self._closed = False
         self._pid = os.getpid()
 
-    def append(self, entry: Entry) -> Receipt:
-        """Returns once the entry is durable.
+    def append(self, entries: Sequence[Entry]) -> Sequence[Receipt]:
+        """Returns once all the entries are durable, by one commit.
 
         Raises:
-            AuditError: it is not, or nobody knows: the caller MUST NOT go on.
+            AuditError: none of them is, or nobody knows: the caller MUST NOT go on.
         """
-        ticket = _Ticket(entry)
+        ticket = _Ticket(entries)
         self._join(ticket)
-        if not ticket.lead and not ticket.wait(self._timeout_s):
-            self._give_up(ticket)
-        if ticket.lead:
-            self._lead()
-        if isinstance(ticket.result, Receipt):
-            return ticket.result
-        raise ticket.result or Unavailable("The audit log was interrupted. Nothing may run.")
+        try:
+            if not ticket.lead and not ticket.wait(self._timeout_s):
+                self._give_up(ticket)
+            if ticket.lead:
+                self._lead()
+        finally:
+            with self._guard:
+                self._open -= 1
+        if isinstance(ticket.result, AuditError):
+            raise ticket.result
+        if ticket.result is None:
+            raise Unavailable("The audit log was interrupted. Nothing may run.")
+        return ticket.result
 
     def close(self) -> None:
         """Refuses what comes later and waits until what came before is written, but not forever."""
         with self._guard:
             self._closed = True
         deadline = time.monotonic() + self._timeout_s
-        while self._leading and self._pid == os.getpid() and time.monotonic() < deadline:
+        while self._open and self._pid == os.getpid() and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def _join(self, ticket: _Ticket) -> None:
@@ -85,25 +98,28 @@ class Writer:
             if self._closed:
                 raise Unavailable("The audit log is closed.")
             self._queue.append(ticket)
+            self._open += 1
             ticket.lead, self._leading = not self._leading, True
+            if self._settling:
+                self._more.notify()
 
     def _lead(self) -> None:
         with self._guard:
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            self._more.wait_for(
+                lambda: not self._settling or len(self._queue) >= self._last, self._timeout_s
+            )
+            batch = [self._queue.popleft()]
+            count = len(batch[0].entries)
+            while self._queue and count + len(self._queue[0].entries) <= MAX_BATCH:
+                batch.append(self._queue.popleft())
+                count += len(batch[-1].entries)
+            self._last, self._settling = len(batch), self._settling + 1
         try:
-            self._write(batch)
-        finally:
-            with self._guard:
-                self._leading = bool(self._queue)
-                if self._queue:
-                    self._queue[0].lead = True
-                    self._queue[0].wake()
-            for ticket in batch:
-                ticket.wake()
-
-    def _write(self, batch: Sequence[_Ticket]) -> None:
-        try:
-            results = self._place([ticket.entry for ticket in batch])
+            try:
+                results, settle = self._place([ticket.entries for ticket in batch])
+            finally:
+                self._hand_over()
+            settle()
         except AuditError as error:
             self._fail(batch, error, error)
         except Exception as error:  # every caller is told, or the others would wait in vain
@@ -111,6 +127,19 @@ class Writer:
         else:
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = result
+        finally:
+            with self._guard:
+                self._settling -= 1
+                self._more.notify()
+            for ticket in batch:
+                ticket.wake()
+
+    def _hand_over(self) -> None:
+        with self._guard:
+            self._leading = bool(self._queue)
+            if self._queue:
+                self._queue[0].lead = True
+                self._queue[0].wake()
 
     def _fail(self, batch: Sequence[_Ticket], error: AuditError, cause: Exception) -> None:
         for ticket in batch:

@@ -9,13 +9,14 @@ Row = tuple[str, float, str]
 
 
 def _suites() -> dict[str, Callable[[], Sequence[Row]]]:
-    from bench import audit, classify, engine, gate, lineage, pages, redaction
+    from bench import audit, changes, classify, engine, gate, lineage, pages, redaction
 
     return {
         "classify": classify.run,
         "lineage": lineage.run,
         "engine": engine.run,
         "gate": gate.run,
+        "changes": changes.run,
         "redaction": redaction.run,
         "audit": audit.run,
         "pages": pages.run,

@@ -12,11 +12,12 @@ from typing import Literal
 
 import duckdb
 
+from guard.address import FileAddress
 from guard.catalog import Catalog
 from guard.engines import Cancel, open_engine
 from guard.engines.embedded import EmbeddedEngine
+from guard.limitpolicy import Limits
 from guard.policy import Allow, Terms
-from guard.policyfile import Limits
 from guard.rewrite import GuardedQuery, rewrite
 from guard.statement import parse
 
@@ -39,7 +40,7 @@ def run() -> list[Row]:
 def _measure(name: EngineName, folder: Path) -> list[Row]:
     path = folder / f"wide.{name}"
     bare = _create(name, path)
-    adapter = open_engine(name, path, source="bench")
+    adapter = open_engine(name, FileAddress(path=path), source="bench")
     try:
         catalog = adapter.reflect()
         results = []

@@ -14,6 +14,7 @@ from commands.shared import (
     As,
     Json,
     Source,
+    ask_for,
     caller,
     fail,
     is_text,
@@ -77,18 +78,26 @@ def query(
     source: Source,
     as_: As,
     sql: Annotated[str, typer.Argument(help="One SELECT.")],
+    reveal: Annotated[
+        list[str] | None,
+        typer.Option("--reveal", help="Show this masked column; can be given again."),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why the values are needed.")] = "",
     json_: Json = False,
 ) -> None:
     """Runs one statement through the gate."""
     from guard import Refused
 
+    if reveal:
+        _reveal(source, as_, sql, reveal, reason, json_=json_)
+        return
     with parts() as opened:
         who = caller(opened, as_)
         try:
             result = opened.gate.query(sql, source=source, caller=who)
         except Refused as refused:
             if json_:
-                show_json(_denied(refused))
+                show_json(denied(refused))
                 raise typer.Exit(1) from refused
             fail(refusal_text(refused))
     facts: dict[str, object] = {
@@ -103,14 +112,53 @@ def query(
     if json_:
         show_json(facts)
     else:
-        _print_rows(result.names, result.rows())
+        print_rows(result.names, result.rows())
         for column in result.columns:
             if column.masked_cells:
                 out.print(column.reason, style="dim", markup=False, highlight=False)
         out.print(f"{result.decision.reason} Audit #{result.audit}.", style="dim", markup=False)
 
 
-def _denied(refused: Refused) -> dict[str, object]:
+def _reveal(
+    source: str, as_: str, sql: str, columns: list[str], reason: str, *, json_: bool
+) -> None:
+    """Shows masked values to the person the operator acts for, a few rows at a time."""
+    from guard import Refused, RevealRequest
+
+    with parts() as opened:
+        asked = RevealRequest(columns=tuple(columns), reason=reason)
+        who = caller(opened, as_)
+        try:
+            shown = opened.gate.reveal(sql, source=source, caller=who, asked=asked)
+        except Refused as refused:
+            if json_:
+                show_json(denied(refused))
+                raise typer.Exit(1) from refused
+            fail(refusal_text(refused))
+    if json_:
+        show_json(
+            {
+                "decision": "allow",
+                "rule": "reveal.allowed",
+                "columns": list(shown.names),
+                "rows": shown.values,
+                "revealed": [shown.names[i] for i in shown.columns],
+                "sources": list(shown.sources),
+                "kept": shown.kept,
+                "truncated": shown.more,
+                "audit": shown.audit,
+            }
+        )
+        return
+    print_rows(shown.names, shown.values)
+    more = " There are more rows than one reveal may show." if shown.more else ""
+    kept = f" {shown.kept} cells stay masked: secrets are never shown." if shown.kept else ""
+    said = f"Revealed: {', '.join(shown.sources)}. Audit #{shown.audit}.{kept}{more}"
+    out.print(said, style="dim", markup=False, highlight=False)
+
+
+def denied(refused: Refused) -> dict[str, object]:
+    """Returns a refusal as the JSON of a statement that did not run."""
     refusal = refused.refusal
     held = refusal.rule == "write.held"
     return {
@@ -118,6 +166,7 @@ def _denied(refused: Refused) -> dict[str, object]:
         "rule": refusal.rule,
         "reason": refusal.reason,
         "alternative": refusal.alternative,
+        "ask": ask_for(refusal.access_request) if refusal.access_request else None,
         "columns": [],
         "rows": [],
         "masked": {},
@@ -179,7 +228,7 @@ def _facts(opened: Parts, turn: str, answer: Answer) -> dict[str, object]:
     columns = result.get("columns")
     listed = columns if isinstance(columns, list) else []
     return {
-        "status": answer.status,
+        "status": "refused" if answer.status == "halted" else answer.status,
         "text": answer.text,
         "interpretation": answer.interpretation,
         "sql": args.get("sql"),
@@ -210,14 +259,15 @@ def _print(facts: Mapping[str, object]) -> None:
             out.print(f"{label}: {facts[label]}", style="dim", markup=False, highlight=False)
     columns, rows = facts["columns"], facts["rows"]
     if isinstance(columns, list) and isinstance(rows, list) and columns:
-        _print_rows(columns, rows)
+        print_rows(columns, rows)
     out.print(str(facts["text"]), markup=False, highlight=False)
     options = facts["options"]
     for option in options if isinstance(options, list) else []:
         out.print(f"  - {option['question']}", markup=False, highlight=False)
 
 
-def _print_rows(names: Sequence[str], rows: Sequence[Sequence[object]], most: int = 50) -> None:
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[object]], most: int = 50) -> None:
+    """Prints the first rows as a table."""
     table = Table()
     for name in names:
         table.add_column(str(name).replace("[", "\\["))

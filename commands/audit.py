@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import upkeep
 from commands.shared import Json, data_folder, fail, out, sentences, show_json
 
 if TYPE_CHECKING:
-    from audit import AuditLog, EventType, Record
+    from audit import AuditLog, EventType, Format, Record
 
 _CHECK = "python verify.py --jsonl . --vkey log.vkey --anchors anchors.jsonl --deep"
 
@@ -86,25 +87,59 @@ def verify(
 def export(
     folder: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
     text: Annotated[str, typer.Option("--find", help="Only events with these words.")] = "",
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="Also a file for other systems: ocsf or otel."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder."""
-    from audit import Filter
+    from audit import FORMATS, Filter
 
+    wanted = next((one for one in FORMATS if one == format_), None)
+    if format_ is not None and wanted is None:
+        fail(f"{format_} is not a format. Use {' or '.join(FORMATS)}.")
     if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
         fail(f"{folder} is not an empty folder. Name a new one.")
     with sentences(), _open() as log:
         _note(log, "audit.exported", ("text",) if text else ())
         done = log.export(folder, Filter(text=text) if text else None)
+        translation = _translate(folder, wanted, log.origin) if wanted else None
     if json_:
-        show_json({"folder": str(folder), "records": done.records})
+        file = {"file": str(translation)} if translation else {}
+        show_json({"folder": str(folder), "records": done.records, **file})
     else:
+        if translation:
+            out.print(f"The same records in {translation}.", markup=False, soft_wrap=True)
         out.print(
             f"{done.records} records in {folder}. Check them there:\n  {_CHECK}",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _translate(folder: Path, format_: Format, origin: str) -> Path:
+    from audit import translated
+
+    path = folder / f"{format_}.jsonl"
+    with (
+        (folder / "records.jsonl").open(encoding="utf-8", newline="\n") as records,
+        path.open("x", encoding="utf-8", newline="\n") as file,
+    ):
+        for line in translated((one.rstrip("\n") for one in records), format_, origin):
+            file.write(f"{line}\n")
+    return path
+
+
+for _name, _command in (
+    ("rotate-key", upkeep.rotate_key),
+    ("seal", upkeep.seal),
+    ("erase", upkeep.erase),
+    ("prove", upkeep.prove),
+    ("schema", upkeep.schema),
+):
+    app.command(_name)(_command)
 
 
 def _print(records: tuple[Record, ...], as_json: bool) -> None:
@@ -125,12 +160,12 @@ def _print(records: tuple[Record, ...], as_json: bool) -> None:
 def _note(
     log: AuditLog, type_: EventType, filters: tuple[str, ...], last: int | None = None
 ) -> None:
-    from audit import SYSTEM, AuditEvent, ReadFacts
+    from audit import AuditEvent, ReadFacts
 
     log.append(
         AuditEvent(
             type=type_,
-            actor=SYSTEM,
+            actor=upkeep.operator(),
             outcome="success",
             summary=f"{type_.replace('.', ' ')} on the command line",
             parts=(ReadFacts(filters=filters, last=last),),

@@ -61,6 +61,28 @@ def show(change: Id, as_: As, json_: Json = False) -> None:
 
 
 @app.command()
+def diff(
+    change: Id,
+    as_: As,
+    lines: Annotated[bool, typer.Option("--json", help="JSON Lines instead of CSV.")] = False,
+) -> None:
+    """Prints every row of the diff, redacted by this person's rights, and records that."""
+    # Only this command needs what makes the files.
+    from ui.reviewing import download
+    from ui.webparts import ExportRequest
+
+    with parts() as opened:
+        who = caller(opened, as_)
+        name = f"{change}.{'jsonl' if lines else 'csv'}"
+        asked = ExportRequest(principal=who.principal, name=name, query={})
+        made = download.make(opened, asked, who)
+        if made is None:
+            fail(f"There is no change request #{change} that you can see.")
+        for chunk in made.chunks:
+            typer.echo(chunk.decode(), nl=False)
+
+
+@app.command()
 def approve(
     change: Id,
     as_: As,
@@ -151,6 +173,16 @@ def _show(opened: Parts, change: int, who: Caller, as_json: bool) -> None:
         out.print(
             f"  {count['table']}: {count['inserted']} added, {count['updated']} changed, "
             f"{count['deleted']} removed",
+            markup=False,
+        )
+    if view.card.tier is not None:
+        out.print(f"  tier: {view.card.tier}. {view.missing}".rstrip(), markup=False)
+        for reason in view.reasons:
+            out.print(f"    {reason.tier}: {reason.text}", markup=False)
+    most = opened.policy.approvals.max_rows
+    if view.card.state == "pending" and view.card.rows > most:
+        out.print(
+            f"  held: {view.card.rows:,} rows; one change may touch {most:,} (approvals.max_rows)",
             markup=False,
         )
     out.print(f"  undo: {view.card.undo or 'none'}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,8 +22,10 @@ def classify() -> None:
 
 def redact() -> None:
     """Redacts {"id","column","dtype","values","tags"} lines."""
-    from redaction import redact_lines
+    from redaction import configure_from, redact_lines
 
+    with sentences():
+        configure_from(os.environ)
     _pump(redact_lines(text_lines(sys.stdin.buffer)))
 
 

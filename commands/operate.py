@@ -1,4 +1,4 @@
-"""`gatehouse init`, `serve`, `connect`, `doctor` and `policy check`: for whoever runs a console."""
+"""`gatehouse init`, `serve`, `connect` and `doctor`: for whoever runs a console."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from typing import Annotated
 import typer
 
 from commands.shared import Json, data_folder, fail, out, parts, sentences, show_json
-
-policy = typer.Typer(no_args_is_help=True, help="The policy file.")
 
 
 def init(
@@ -64,6 +62,7 @@ def serve(
     out.print("Stop with Ctrl+C.")
     environment = os.environ | {
         "GATEHOUSE_HOME": str(home),
+        "GATEHOUSE_AUDIT_STDOUT": os.environ.get("GATEHOUSE_AUDIT_STDOUT", "1"),
         "STREAMLIT_SERVER_COOKIE_SECRET": secrets.token_urlsafe(32),
     }
     command = [
@@ -92,15 +91,28 @@ def _free(address: str, port: int) -> bool:
 
 
 def connect(
-    url: Annotated[str, typer.Argument(help="sqlite:///file or duckdb:///file.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="sqlite:///file, duckdb:///file, postgresql:// or mysql://user@host/name."
+        ),
+    ],
     name: Annotated[str | None, typer.Option("--name", help="What to call the source.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to write it instead.")
     ] = None,
+    schema: Annotated[
+        list[str] | None, typer.Option("--schema", help="A schema of a server; can be repeated.")
+    ] = None,
 ) -> None:
-    """Reads a database's schema and writes a first policy with suggested tags to confirm."""
+    """Reads a database's schema and writes a first policy with suggested tags to confirm.
+
+    For a server, give the URL of the owner: it is used once, written nowhere, and the statements
+    for the two logins that Gatehouse needs instead are printed.
+    """
+    from guard.address import ServerAddress, ServerReach
     from guard.connect import first_policy, parse_url, source_name
-    from guard.engines import open_engine
+    from guard.engines.surveying import open_survey
     from guard.policyfile import parse_policy
     from guard.sampling import sample
     from ui.home import POLICY_FILE, open_log
@@ -110,13 +122,14 @@ def connect(
     if target.exists():
         fail(f"{target} is there already. Name another file with --output, or move it away.")
     with sentences():
-        engine, database = parse_url(url)
-        source = name or source_name(database)
-        adapter = open_engine(engine, database, source=source)
+        engine, address = parse_url(url)
+        source = name or source_name(address)
+        schemas = tuple(schema or (("public",) if engine == "postgres" else ()))
+        adapter = open_survey(engine, address, source=source, reach=ServerReach(schemas=schemas))
         with open_log(home) as log, closing(adapter):
             catalog = adapter.reflect()
             samples = sample(adapter, catalog, log)
-        text = first_policy(source, engine, database, catalog, samples)
+        text = first_policy(source, engine, address, catalog, samples, schemas)
         parse_policy(text.encode("utf-8"), target)
         _write(target, text)
     out.print(
@@ -126,6 +139,36 @@ def connect(
         soft_wrap=True,
     )
     out.print("Read it, correct the suggested tags, then set tags_confirmed = true.")
+    if isinstance(address, ServerAddress):
+        out.print(
+            "Then make its two logins with these statements, and put their URLs where it says."
+        )
+        grants(url, source=source, file=target)
+
+
+def grants(
+    url: Annotated[str, typer.Argument(help="The address of the server, as the owner.")],
+    source: Annotated[str, typer.Option("--source", help="The source, as the policy names it.")],
+    file: Annotated[
+        Path | None, typer.Option("--policy", help="Default: the policy in force.")
+    ] = None,
+) -> None:
+    """Prints the statements that make a server's two logins, for the policy as it is now."""
+    from guard.connect import parse_url
+    from guard.engines.surveying import open_server_survey
+    from guard.logins import login_statements
+    from guard.policyfile import load_policy
+    from ui.home import POLICY_FILE
+
+    with sentences():
+        policy = load_policy(file or data_folder() / POLICY_FILE)
+        if source not in policy.sources:
+            fail(f"There is no source {source} in the policy. `gatehouse policy check` reads it.")
+        engine, address = parse_url(url)
+        reach = policy.reach_of(source)
+        with closing(open_server_survey(engine, address, source=source, reach=reach)) as adapter:
+            text = login_statements(policy, source, adapter.reflect(), adapter.facts())
+    sys.stdout.write(text)
 
 
 def _write(target: Path, text: str) -> None:
@@ -152,21 +195,3 @@ def doctor(json_: Json = False) -> None:
             if check.detail:
                 out.print(f"     {check.detail}", style="dim", markup=False, highlight=False)
     raise typer.Exit(0 if all(c.passed for c in results) else 1)
-
-
-@policy.command()
-def check(
-    file: Annotated[Path | None, typer.Argument(help="Default: the policy in force.")] = None,
-) -> None:
-    """Validates a policy file; messages name the key."""
-    from guard.policyfile import load_policy
-    from ui.home import POLICY_FILE
-
-    path = file or data_folder() / POLICY_FILE
-    with sentences():
-        loaded = load_policy(path)
-    out.print(
-        f"{path} is valid: {len(loaded.sources)} sources, {len(loaded.roles)} roles.",
-        markup=False,
-        highlight=False,
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from guard import Caller, Refused
+    from guard import Caller, Need, Refused
     from ui.parts import Parts
 
 __all__ = [
     "As",
     "Json",
     "Source",
+    "ask_for",
     "caller",
     "data_folder",
     "err",
@@ -61,12 +63,13 @@ def sentences() -> Iterator[None]:
     except Exception as error:
         from audit import AuditError
         from guard import GuardError, Refused
+        from redaction import RedactionError
         from store import StoreError
 
         match error:
             case Refused() as refused:
                 fail(refusal_text(refused))
-            case GuardError() | StoreError() | AuditError():
+            case GuardError() | StoreError() | AuditError() | RedactionError():
                 fail(str(error))
             case _:
                 raise
@@ -78,7 +81,18 @@ def refusal_text(refused: Refused) -> str:
     lines = [f"Not run. {refusal.reason}", f"Rule: {refusal.rule}"]
     if refusal.alternative:
         lines.append(refusal.alternative)
+    if refusal.access_request is not None:
+        lines.append(f"Ask for access: {ask_for(refusal.access_request)}")
     return "\n".join(lines)
+
+
+def ask_for(need: Need) -> str:
+    """Returns the command that asks an admin for what a refusal says is missing."""
+    words = ["gatehouse", "access", "request", "--source", need.source]
+    if need.kind != "source":
+        name = ".".join(n for n in (need.table, need.column) if n)
+        words += [f"--{need.kind}", name]
+    return f"{shlex.join(words)} --as NAME --reason WHY"
 
 
 def data_folder() -> Path:

@@ -13,12 +13,25 @@ from guard.errors import (
     Refused,
     SourceUnavailable,
 )
-from guard.gate import Gate, Proposed, SourceView
+from guard.gate import Gate, SourceView
+from guard.limitrules import is_spent
 from guard.logtext import log_safe
+from guard.modelbudget import ModelBudget, ModelRequest, ModelSpending
+from guard.modelpolicy import AgentPolicy
+from guard.modelrules import STEPS, TIME
+from guard.needs import Need
 from guard.policy import Allow, Deny, Hold, Principal
+from guard.proposals import Proposed
 from guard.result import Plain, Result, plain_rows
+from guard.reveal import Revealed, RevealRequest
+from guard.templates import Template
+from guard.toolpolicy import BUILT_IN, ToolEffect
 
 __all__ = [
+    "BUILT_IN",
+    "STEPS",
+    "TIME",
+    "AgentPolicy",
     "Allow",
     "Caller",
     "Cancel",
@@ -34,15 +47,24 @@ __all__ = [
     "Hold",
     "Illegal",
     "Interrupted",
+    "ModelBudget",
+    "ModelRequest",
+    "ModelSpending",
+    "Need",
     "Plain",
     "Principal",
     "Proposed",
     "Refusal",
     "Refused",
     "Result",
+    "RevealRequest",
+    "Revealed",
     "SourceUnavailable",
     "SourceView",
     "Table",
+    "Template",
+    "ToolEffect",
+    "is_spent",
     "log_safe",
     "plain_rows",
 ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from guard.errors import Refusal
+
+if TYPE_CHECKING:
+    from guard.schemachange import SchemaChange
 
 Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
 Clause = Literal[
@@ -31,14 +34,28 @@ class ColumnUse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenUse:
+    """A pseudonym that stands as a constant in a look-up, and the base column it is compared with.
+
+    `table` and `column` are empty where it is compared with anything else than the stored values of
+    one column.
+    """
+
+    token: str
+    table: str = ""
+    column: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Access:
     """What a statement touches and does.
 
     `tier` is the worst effect anywhere in the tree; `verb` the leading one (`select`, `update`,
     `create`). `tables` are all base tables read or written, behind views and CTEs when a catalog
     was given; `named` those the text itself names (views included); `writes` those it changes.
-    `functions` are lower-case. `problems` are reasons to refuse whatever the policy says: empty
-    means every part is known.
+    `tokens` has one entry
+    for each pseudonym in a look-up. `functions` are lower-case. `problems` are reasons to refuse
+    whatever the policy says: empty means every part is known.
     """
 
     tier: Tier
@@ -47,5 +64,8 @@ class Access:
     named: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     columns: tuple[ColumnUse, ...] = ()
+    tokens: tuple[TokenUse, ...] = ()
     functions: tuple[str, ...] = ()
     problems: tuple[Refusal, ...] = ()
+    schema: SchemaChange | None = None
+    """What a change of the schema names, where it is one that may be proposed."""

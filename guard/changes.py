@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -11,10 +12,13 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from guard.diff import Cell, Diff, RowKind, TableDiff
+from guard.risk import Reason
 from store.changes import ChangeSummary, StoredChange
 from store.states import ChangeState, UndoKind
 
-Standing = Literal["decide", "author", "voted", "not_reviewer", "out_of_scope", "closed"]
+Standing = Literal[
+    "decide", "author", "voted", "not_reviewer", "out_of_scope", "over_cap", "closed"
+]
 """What this person may do with a request, and if nothing, why."""
 
 
@@ -42,7 +46,10 @@ class ChangeCard:
     tables: tuple[Count, ...]
     undo: UndoKind | None
     undo_of: int | None
+    tier: int | None
+    auto: str | None
     created_at: dt.datetime
+    pending_at: dt.datetime | None
     expires_at: dt.datetime
 
     @property
@@ -77,14 +84,34 @@ class TableView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SchemaView:
+    """The change of one table's definition. `hidden` is true when it is out of the scope."""
+
+    table: str
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+    rows_before: int
+    rows_lost: int
+    rewritten: bool
+    lock: Literal["none", "writes", "all"]
+    hidden: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decided:
-    """One vote."""
+    """One vote; `as_admin` says that the person is an admin now.
+
+    `fast` and `bulk` say why it looks as if nobody had read what it was for.
+    """
 
     by: str
     decision: Literal["approve", "reject"]
     comment: str
     at: dt.datetime
     void: bool
+    fast: bool = False
+    bulk: bool = False
+    as_admin: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +127,9 @@ class Said:
 class ChangeView:
     """A request in full for one person. `fingerprint` is what an approval must name.
 
-    `earlier` is the diff that was reviewed before the rows drifted, if they did.
+    `earlier` is the diff that was reviewed before the rows drifted, if they did. `reasons` are what
+    its tier rests on, `missing` is who must still say yes. `cut` is true when there are more rows
+    than `diff` holds; then `taken` says that this person has downloaded all of them.
     """
 
     card: ChangeCard
@@ -109,11 +138,20 @@ class ChangeView:
     version: int
     standing: Standing
     approvers_needed: int
+    admins_needed: int
     approvals: int
+    missing: str
+    reasons: tuple[Reason, ...]
+    cut: bool
+    taken: bool
+    elapsed_us: int
+    turn: str | None
     votes: tuple[Decided, ...]
     comments: tuple[Said, ...]
     diff: tuple[TableView, ...]
     earlier: tuple[TableView, ...]
+    schema: tuple[SchemaView, ...]
+    earlier_schema: tuple[SchemaView, ...]
     undo_notes: tuple[str, ...]
     undo_verified: bool
     conversation: str | None
@@ -124,9 +162,11 @@ class ChangeView:
 
 def counts(diff: Diff) -> str:
     """Returns the JSON of the counts, for lists."""
-    return json.dumps(
-        [asdict(_count(t)) for t in diff.tables], separators=(",", ":"), ensure_ascii=False
-    )
+    defined = [
+        Count(table=s.table, inserted=0, updated=0, deleted=s.rows_lost) for s in diff.schema
+    ]
+    found = [asdict(c) for c in (*map(_count, diff.tables), *defined)]
+    return json.dumps(found, separators=(",", ":"), ensure_ascii=False)
 
 
 def _count(table: TableDiff) -> Count:
@@ -149,7 +189,10 @@ def card(stored: ChangeSummary, names: Mapping[str, str]) -> ChangeCard:
         tables=tables,
         undo=stored.undo_kind,
         undo_of=stored.undo_of,
+        tier=stored.tier,
+        auto=stored.auto,
         created_at=stored.created_at,
+        pending_at=stored.pending_at,
         expires_at=stored.expires_at,
     )
 
@@ -163,6 +206,7 @@ class Kept:
 
 
 _KEPT = TypeAdapter(Kept)
+_DIFF = TypeAdapter(Diff)
 
 
 def dump(kept: Kept) -> str:
@@ -173,3 +217,13 @@ def dump(kept: Kept) -> str:
 def load(stored: StoredChange) -> Kept | None:
     """Returns the stored preview of a request, None while it has none."""
     return _KEPT.validate_json(stored.preview_json) if stored.preview_json else None
+
+
+def pack(diff: Diff) -> bytes:
+    """Returns a diff with all its rows, compressed; `unpack` reads it."""
+    return zlib.compress(_DIFF.dump_json(diff), level=1)
+
+
+def unpack(packed: bytes) -> Diff:
+    """Returns what `pack` was given."""
+    return _DIFF.validate_json(zlib.decompress(packed))

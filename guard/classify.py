@@ -12,11 +12,13 @@ from guard.access import Access as Access
 from guard.access import Clause as Clause
 from guard.access import ColumnUse as ColumnUse
 from guard.access import Tier as Tier
+from guard.casing import casing_problems
 from guard.catalog import Catalog
 from guard.errors import Refusal, Refused
 from guard.names import cte_of, find_table
 from guard.nodes import verb_of
 from guard.resolve import resolve
+from guard.schemachange import schema_change_of
 from guard.statement import Statement
 from guard.survey import Survey, survey
 from guard.views import expand, is_target
@@ -63,10 +65,29 @@ def _from_text(statement: Statement) -> Access:
     )
 
 
+def _defining(statement: Statement, catalog: Catalog, verb: str) -> Access:
+    """A change of the schema: each node is one that may be proposed, or it is a problem."""
+    try:
+        schema = schema_change_of(statement, catalog)
+    except Refused as error:
+        return Access(tier="ddl", verb=verb, problems=(error.refusal,))
+    touched = tuple(t for t in (*schema.tables, schema.created) if t is not None)
+    return Access(
+        tier="ddl",
+        verb=verb,
+        tables=schema.tables,
+        named=schema.tables,
+        writes=touched,
+        schema=schema,
+    )
+
+
 def _resolved(statement: Statement, catalog: Catalog) -> Access:
     found = survey(statement, scoped=True)
     verb = verb_of(statement.tree)
     if found.tier not in ("read", "write") or isinstance(statement.tree, exp.Show | exp.Pragma):
+        if found.tier == "ddl":
+            return _defining(statement, catalog, verb)
         tables, writes = _named(found, statement.dialect)
         return Access(
             tier=found.tier,
@@ -82,6 +103,7 @@ def _resolved(statement: Statement, catalog: Catalog) -> Access:
     behind = [survey(d, scoped=False) for d in expanded.definitions]
     resolution = resolve(expanded.tree, catalog)
     within = [p for view in behind for p in _of_view(view)]
+    within += casing_problems(expanded.tree, catalog)
     return Access(
         tier=found.tier,
         verb=verb,
@@ -89,6 +111,7 @@ def _resolved(statement: Statement, catalog: Catalog) -> Access:
         named=named,
         writes=resolution.writes,
         columns=resolution.columns,
+        tokens=resolution.tokens,
         functions=tuple(sorted({f for s in (found, *behind) for f in s.functions})),
         problems=tuple(dict.fromkeys((*found.problems, *within, *resolution.problems))),
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from guard.address import Address, FileAddress, server_address
 from guard.catalog import Catalog, Table
 from guard.errors import ConfigurationError
 from guard.policyfile import EngineName, parse_policy
@@ -20,11 +21,13 @@ _MAGIC: dict[EngineName, tuple[int, bytes]] = {
 }
 """Offset and bytes: https://sqlite.org/fileformat.html and DuckDB's storage documentation."""
 _TITLES: dict[EngineName, str] = {"sqlite": "SQLite", "duckdb": "DuckDB"}
+_SERVERS: dict[str, EngineName] = {
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
 _NOT_YET = {
-    "postgres": "PostgreSQL",
-    "postgresql": "PostgreSQL",
-    "mysql": "MySQL",
-    "mariadb": "MariaDB",
     "mssql": "SQL Server",
     "oracle": "Oracle",
     "snowflake": "Snowflake",
@@ -35,11 +38,14 @@ _NOT_YET = {
     "trino": "Trino",
     "clickhouse": "ClickHouse",
 }
-_FORMS = "sqlite:///file.sqlite or duckdb:///file.duckdb (four slashes before an absolute path)"
+_FORMS = (
+    "sqlite:///file.sqlite, duckdb:///file.duckdb (four slashes before an absolute path), "
+    "postgresql://user:password@host/database or mysql://user:password@host/database"
+)
 
 
-def parse_url(url: str) -> tuple[EngineName, Path]:
-    """Returns the engine and the absolute path of an existing database file.
+def parse_url(url: str) -> tuple[EngineName, Address]:
+    """Returns the engine and where its database is: a server, or the path of an existing file.
 
     `sqlite:///shop.sqlite` is relative to the working directory, `sqlite:////data/shop.sqlite`
     absolute; `duckdb:` likewise. The path is taken as it is written, without percent-decoding.
@@ -51,6 +57,9 @@ def parse_url(url: str) -> tuple[EngineName, Path]:
     if any(ord(c) < 32 or ord(c) == 127 for c in url):
         raise ConfigurationError(f"The address holds a control character. Write {_FORMS}.")
     scheme, colon, rest = url.strip().partition(":")
+    server = _SERVERS.get(scheme.casefold().partition("+")[0]) if colon else None
+    if server is not None:
+        return server, server_address(url, server)
     engine = _engine(scheme if colon else "")
     if not rest.startswith("///"):
         raise ConfigurationError(
@@ -67,7 +76,7 @@ def parse_url(url: str) -> tuple[EngineName, Path]:
     path = Path(name).absolute()
     path = path.parent.resolve() / path.name
     _check_file(engine, path)
-    return engine, path
+    return engine, FileAddress(path=path)
 
 
 def _engine(scheme: str) -> EngineName:
@@ -78,9 +87,7 @@ def _engine(scheme: str) -> EngineName:
         if name == engine:
             raise ConfigurationError(f"Leave out the driver: write {engine}:/// and the path.")
     if name in _NOT_YET:
-        raise ConfigurationError(
-            f"{_NOT_YET[name]} is not connected yet. SQLite and DuckDB files are: write {_FORMS}."
-        )
+        raise ConfigurationError(f"{_NOT_YET[name]} is not connected yet. Write {_FORMS}.")
     raise ConfigurationError(f"That is not the address of a database. Write {_FORMS}.")
 
 
@@ -106,13 +113,31 @@ def _check_file(engine: EngineName, path: Path) -> None:
     raise ConfigurationError(f"{path} is not a {_TITLES[engine]} database, or it is encrypted.")
 
 
-def source_name(database: Path) -> str:
-    """Returns a name for the source, from the file's (`My Shop.sqlite` -> `my_shop`)."""
-    return re.sub(r"[^a-z0-9]+", "_", database.stem.casefold()).strip("_") or "source"
+def source_name(address: Address) -> str:
+    """Returns a name for the source, from the database's (`My Shop.sqlite` -> `my_shop`)."""
+    name = address.path.stem if isinstance(address, FileAddress) else address.database
+    return re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "source"
+
+
+def login_names(source: str) -> tuple[str, str]:
+    """Returns what to call the logins of a new source on its server: for reading, for writing."""
+    stem = re.sub(r"[^a-z0-9]+", "_", source.casefold()).strip("_")[:40] or "source"
+    return f"gatehouse_{stem}_read", f"gatehouse_{stem}_write"
+
+
+def secret_names(source: str) -> tuple[str, str]:
+    """Returns which variables hold the URLs of the two logins of a new source."""
+    stem = re.sub(r"[^A-Z0-9]+", "_", source.upper()).strip("_") or "SOURCE"
+    return f"GATEHOUSE_{stem}_READ_URL", f"GATEHOUSE_{stem}_WRITE_URL"
 
 
 def first_policy(
-    source_name: str, engine: EngineName, database: Path, catalog: Catalog, samples: Samples
+    source_name: str,
+    engine: EngineName,
+    address: Address,
+    catalog: Catalog,
+    samples: Samples,
+    schemas: Sequence[str] = (),
 ) -> str:
     """Returns the TOML text of a first policy for one source; `load_policy` accepts it.
 
@@ -124,12 +149,19 @@ def first_policy(
         ConfigurationError: there is no table to read.
     """
     if not catalog.tables:
-        raise ConfigurationError(f"{database} has no tables. Connect a database that has some.")
+        where = address.path if isinstance(address, FileAddress) else "The database"
+        raise ConfigurationError(f"{where} has no tables. Connect a database that has some.")
     personal = suggested(catalog, samples)
     tagged = catalog.tagged({p.key: p.entity for p in personal})
     lines = [
         *_head(source_name),
-        *_source(source_name, engine, database, starters(tagged, samples), personal),
+        *_source(
+            source_name,
+            engine,
+            _address(source_name, address, schemas),
+            starters(tagged, samples),
+            personal,
+        ),
         *_role(source_name, catalog, personal),
     ]
     text = "\n".join(lines) + "\n"
@@ -147,17 +179,30 @@ def _head(source_name: str) -> Iterator[str]:
     yield f"name = {_text(source_name)}"
 
 
+def _address(name: str, address: Address, schemas: Sequence[str]) -> Iterator[str]:
+    if isinstance(address, FileAddress):
+        yield f"database = {_text(str(address.path))}"
+        return
+    reading, writing = secret_names(name)
+    yield "# Environment variables, or entries of .streamlit/secrets.toml, that hold the URLs of"
+    yield "# the two logins. `gatehouse grants` prints the statements that make them."
+    yield f"database_secret = {_text(reading)}"
+    yield f"write_secret = {_text(writing)}"
+    if schemas:
+        yield f"schemas = [{', '.join(map(_text, schemas))}]"
+
+
 def _source(
     name: str,
     engine: EngineName,
-    database: Path,
+    address: Iterable[str],
     questions: Sequence[str],
     personal: Sequence[Suggested],
 ) -> Iterator[str]:
     yield ""
     yield f"[sources.{_key(name)}]"
     yield f"engine = {_text(engine)}"
-    yield f"database = {_text(str(database))}"
+    yield from address
     yield 'environment = "production"'
     yield "writes = false  # true: changes may be proposed, and somebody else decides on their rows"
     yield f"title = {_text(words(name).title())}"

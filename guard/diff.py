@@ -60,12 +60,36 @@ class TableDiff:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SchemaDiff:
+    """What a change does to one table's definition.
+
+    `before` and `after` are the lines of the definition, None where the table is not there.
+    `rows_before` and `rows_after` were counted. `rewritten` is true when the table is written anew;
+    `lock` says who has to wait for it meanwhile: nobody, who writes, or all.
+    """
+
+    table: str
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+    rows_before: int
+    rows_after: int
+    rewritten: bool
+    lock: Literal["none", "writes", "all"]
+
+    @property
+    def rows_lost(self) -> int:
+        """How many rows are gone afterwards."""
+        return max(0, self.rows_before - self.rows_after)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Diff:
     """Everything a change does.
 
     `undo` says whether it can be taken back exactly, `undo_notes` what cannot; `undo_verified` is
     true when that was tried in the same transaction. `schema_hash` is SHA-256 over the definitions
-    of the touched tables and their triggers. `elapsed_us` is what the preview took.
+    of the touched tables and their triggers. `elapsed_us` is what the preview took. `schema` holds
+    the tables whose definition changes, for a change of the schema.
     """
 
     tables: tuple[TableDiff, ...]
@@ -74,11 +98,17 @@ class Diff:
     undo_notes: tuple[str, ...]
     undo_verified: bool
     elapsed_us: int
+    schema: tuple[SchemaDiff, ...] = ()
 
     @property
     def total(self) -> int:
-        """How many rows are touched on all tables."""
-        return sum(t.total for t in self.tables)
+        """How many rows are touched on all tables, those lost with their table included."""
+        return sum(t.total for t in self.tables) + sum(s.rows_lost for s in self.schema)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when nothing would change."""
+        return self.total == 0 and not self.schema
 
     def fingerprint(self, statement_sha: str) -> str:
         """Returns the SHA-256 that an approval binds to: counts, hashes, schema and statement."""
@@ -94,5 +124,7 @@ class Diff:
             ]
             for t in sorted(self.tables, key=lambda t: t.table)
         ]
-        text = json.dumps([facts, self.schema_hash, statement_sha], separators=(",", ":"))
+        defined = [[s.table, s.before, s.after, s.rows_lost] for s in self.schema]
+        bound = [facts, self.schema_hash, statement_sha, *([defined] if defined else [])]
+        text = json.dumps(bound, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

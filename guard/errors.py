@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guard.needs import Need
+
 
 class GuardError(Exception):
     """Base of everything this package raises on purpose."""
@@ -29,8 +31,8 @@ class Refusal:
     `rule` is the stable id of the rule that decided (`table.not_allowed`), `reason` a sentence for
     the person, `part` the offending piece of the statement, `alternative` something that would be
     allowed. `fixable` is true when another statement for the same question may succeed (a misspelt
-    column); a policy denial is never fixable and is never retried. `access_request` names what an
-    admin could grant, where anything could.
+    column); a policy denial is never fixable and is never retried. `access_request` is what an
+    admin could grant for a while, where anything could.
     """
 
     rule: str
@@ -38,7 +40,7 @@ class Refusal:
     part: str | None = None
     alternative: str | None = None
     fixable: bool = False
-    access_request: str | None = None
+    access_request: Need | None = None
 
 
 class Refused(GuardError):
@@ -50,7 +52,10 @@ class Refused(GuardError):
 
 
 class Interrupted(GuardError):
-    """A statement was stopped before it finished. `cause` is `cancelled`, `timeout` or `limit`."""
+    """A statement was stopped before it finished.
+
+    `cause` is `cancelled`, `timeout`, `bytes` or `limit`.
+    """
 
     def __init__(self, cause: str, message: str) -> None:
         super().__init__(message)
@@ -84,7 +89,7 @@ def refuse(
     part: str | None = None,
     alternative: str | None = None,
     fixable: bool = False,
-    access_request: str | None = None,
+    access_request: Need | None = None,
 ) -> Refused:
     """Returns a `Refused` ready to raise."""
     return Refused(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from guard.access import Clause, ColumnUse
+from guard.access import Clause, ColumnUse, TokenUse
 from guard.catalog import Table
 from guard.errors import Refusal
 from guard.names import fold
@@ -22,6 +22,7 @@ from guard.scopes import (
     pseudo_column,
     union,
 )
+from redaction import is_pseudonym
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,10 @@ class Ledger:
     uses: dict[ColumnUse, None] = field(default_factory=dict)
     problems: list[Refusal] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
+    tokens: dict[int, TokenUse] = field(default_factory=dict)
+    """By the literal's id: pseudonyms that stand in a look-up."""
+    looked_up: Value | None = None
+    """What the last look-up compares a constant with."""
     views: int = 0
     """How many views' definitions are being read, one inside the other."""
 
@@ -160,13 +165,30 @@ class Expressions:
         if isinstance(node, exp.And | exp.Or | exp.Paren):
             for child in node.iter_expressions():
                 self.condition(child, place)
+        elif not _is_lookup(node, self.ledger.dialect):
+            self.value(node, _not_a_lookup(place))
         else:
-            self.value(node, replace(place, lookup=_is_lookup(node)))
+            self.ledger.looked_up = None
+            self.value(node, replace(place, lookup=True))
+            self._tokens(node)
+
+    def _tokens(self, lookup: exp.Expr | None) -> None:
+        """Notes the pseudonyms among the constants of a look-up that was just resolved."""
+        constants = lookup.expressions if isinstance(lookup, exp.In) else _sides(lookup)
+        for node in constants:
+            if isinstance(node, exp.Literal) and node.is_string and is_pseudonym(node.name):
+                found = self.ledger.looked_up
+                table, column = (found and found.direct) or ("", "")
+                use = TokenUse(token=node.name, table=table, column=column)
+                # Met twice with two meanings, it means nothing.
+                again = self.ledger.tokens.setdefault(id(node), use)
+                if again != use:
+                    self.ledger.tokens[id(node)] = TokenUse(token=node.name)
 
     def _children(self, node: exp.Expr, place: Place) -> Value:
         if not isinstance(node, _COMPARISONS):
             place = _not_a_lookup(place)
-        if not isinstance(node, _CARRYING):
+        if not _carries(node):
             place = _computed(place)
         return _mixed(self.value(child, place) for child in node.iter_expressions())
 
@@ -336,6 +358,8 @@ class Expressions:
         return _mixed(self.value(a, place) for a in arguments)
 
     def _positional(self, node: exp.Expr, place: Place) -> Value:
+        if any(r.concealed for r in place.scope.relations):
+            self._unknown(node.sql())  # the engine counts hidden columns too
         bases = place.scope.everything().bases
         self.ledger.use(bases, place.clause)
         return Value(bases=bases)
@@ -368,6 +392,9 @@ class Expressions:
         for depth, scope in enumerate(place.scope.chain()):
             found = scope.columns(name)
             aliases = scope.aliases(name) if depth == 0 else []
+            if scope.conceals(name) and not (aliases and _is_sorted_by(column)):
+                self._unknown(name)
+                return EMPTY
             if len(found) > 1 and not aliases and name.casefold() not in scope.merged:
                 self._ambiguous(name)
             if place.by_alias:
@@ -404,6 +431,8 @@ class Expressions:
             if not schema_is_right or (dialect == "postgres" and at + 2 < len(parts)):
                 continue
             name = parts[at + 1].name
+            if relation.conceals(name):
+                return []
             found.extend(relation.outputs.named(name))
             pseudo = pseudo_column(relation, name, dialect)
             if not found and pseudo is not None:
@@ -423,6 +452,8 @@ class Expressions:
         value = union(values)
         lookup = place.lookup and value.direct is not None
         self.ledger.use(value.bases, place.clause, lookup=lookup)
+        if place.lookup:
+            self.ledger.looked_up = value
         return value
 
     def _unknown(self, name: str) -> None:
@@ -436,9 +467,9 @@ class Expressions:
 
 _COMPARISONS = (exp.EQ, exp.In)
 
-# These take every value, give one value for it that is NULL only where it was, and make no rows. A
-# mask over the output hides all there is to see; anything else may tell by failing, by a NULL or by
-# how much it gives.
+# These take every value, give one value for it that is NULL only where it was and as long as it
+# was, and make no rows. A mask over the output hides all there is to see; anything else may tell by
+# failing, by a NULL or by how much it gives: a result that is too large by one character fails.
 _CARRYING = (
     exp.AnyValue,
     exp.Array,
@@ -454,45 +485,84 @@ _CARRYING = (
     exp.IgnoreNulls,
     exp.Initcap,
     exp.JSONArray,
-    exp.JSONKeyValue,
-    exp.JSONObject,
-    exp.Left,
-    exp.Length,
     exp.Lower,
     exp.Max,
     exp.Min,
     exp.Ordered,
     exp.Paren,
-    exp.Replace,
     exp.RespectNulls,
-    exp.Right,
-    exp.StrPosition,
     exp.Struct,
-    exp.Substring,
-    exp.Trim,
     exp.Tuple,
-    exp.Unicode,
     exp.Upper,
 )
 
 
-def _is_lookup(node: exp.Expr | None) -> bool:
+def _carries(node: exp.Expr) -> bool:
+    """True for a call that tells nothing of what its mask hides."""
+    if isinstance(node, exp.Substring | exp.Left | exp.Right):
+        # With a text for a place, PostgreSQL reads a pattern, and gives NULL where none is found.
+        return all(_is_number(node.args.get(k)) for k in ("expression", "start", "length"))
+    if isinstance(node, exp.Replace):
+        old, new = node.args.get("expression"), node.args.get("replacement")
+        if not (isinstance(old, exp.Literal) and isinstance(new, exp.Literal)):
+            return False
+        return old.is_string and new.is_string and len(old.name) > 0 and _same_size(old, new)
+    if isinstance(node, exp.JSONObject):
+        # A key that stands there twice may be refused.
+        return all(isinstance(p.this, exp.Literal) for p in node.find_all(exp.JSONKeyValue))
+    if isinstance(node, exp.JSONKeyValue):
+        return isinstance(node.this, exp.Literal)
+    return isinstance(node, _CARRYING)
+
+
+def _same_size(one: exp.Expr, other: exp.Expr) -> bool:
+    return len(one.name.encode()) == len(other.name.encode())
+
+
+def _is_number(node: exp.Expr | None) -> bool:
+    while isinstance(node, exp.Neg | exp.Paren):
+        node = node.this
+    return node is None or (isinstance(node, exp.Literal) and not node.is_string)
+
+
+def _is_sorted_by(column: exp.Column) -> bool:
+    """True for a whole item of a query's ORDER BY, where an output's name goes first."""
+    order = column.parent.parent if isinstance(column.parent, exp.Ordered) else None
+    return isinstance(order, exp.Order) and isinstance(order.parent, exp.Query)
+
+
+_CONVERTING = ("mysql", "duckdb")
+"""Engines that turn the text of a column into the type of the constant: 0 finds every text that
+does not begin with a digit, 12 each that begins with 12."""
+
+
+def _is_lookup(node: exp.Expr | None, dialect: str) -> bool:
     """True for `column = constant`, `constant = column` and `column IN (constants)`."""
+    constant = _is_text if dialect in _CONVERTING else _is_constant
     if isinstance(node, exp.EQ):
         left, right = node.this, node.expression
-        return (_is_column(left) and _is_constant(right)) or (
-            _is_column(right) and _is_constant(left)
-        )
+        return (_is_column(left) and constant(right)) or (_is_column(right) and constant(left))
     if isinstance(node, exp.In):
         others = [node.args.get(k) for k in ("query", "unnest", "field")]
-        return (
-            _is_column(node.this) and not any(others) and all(map(_is_constant, node.expressions))
-        )
+        return _is_column(node.this) and not any(others) and all(map(constant, node.expressions))
     return False
+
+
+def _sides(node: exp.Expr | None) -> tuple[exp.Expr, ...]:
+    return (node.this, node.expression) if isinstance(node, exp.EQ) else ()
 
 
 def _is_column(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column) and not isinstance(node.this, exp.Star)
+
+
+def _is_text(node: exp.Expr) -> bool:
+    """True for a constant that is compared with a text as a text."""
+    if isinstance(node, exp.Paren):
+        return _is_text(node.this)
+    if isinstance(node, exp.Cast):
+        return node.is_type(*exp.DataType.TEXT_TYPES) and _is_text(node.this)
+    return isinstance(node, exp.Null) or (isinstance(node, exp.Literal) and bool(node.is_string))
 
 
 def _is_constant(node: exp.Expr) -> bool:

@@ -6,27 +6,43 @@
 Every exit writes an event, and an event that cannot be written stops the path: nothing runs that is
 not recorded first. Whatever goes wrong on the way is a refusal. A write never runs here: it is
 held, and `Gate.propose` makes a change request of it.
+
+The person, their grants and the policy are looked up in the store at every call. A read that was
+allowed and rewritten on the same footing (`guard.remembered`) skips steps 1 to 4, never the others
+nor an event. Steps 5 and 6 are in `guard.reading`, those of a reveal in `guard.revealing`.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from guard.budget import Budget, Spending
+from guard.budget import Budget
 from guard.caller import Caller
 from guard.catalog import Catalog
-from guard.engines.base import Cancel, Rows
-from guard.errors import GuardError, Interrupted, Refused, SourceUnavailable, refuse
-from guard.judging import Judgement, judge, scope_in
-from guard.masking import Masked, Masking
-from guard.policy import Allow, Deny, Hold, Principal, scope_of, visible
+from guard.engines.base import Cancel
+from guard.errors import GuardError, Interrupted, Refused, refuse
+from guard.inforce import InForce
+from guard.judging import Judgement, check_tool, judge, scope_in, templates_in
+from guard.limitpolicy import Limits
+from guard.limitrules import Asked
+from guard.logtext import log_safe
+from guard.masking import Masking
+from guard.policy import Allow, Deny, Hold, Scope, scope_of, visible
 from guard.policyfile import Policy, SourcePolicy
+from guard.proposals import Proposal, Proposals, Proposed
+from guard.reading import Reading, Ready
+from guard.remembered import Footing, Known, Remembered, under
 from guard.result import Result
+from guard.reveal import Revealed, RevealRequest
+from guard.revealbudget import RevealBudget
+from guard.revealing import Revealing
 from guard.rewrite import GuardedQuery, rewrite
 from guard.source import Source, Sources
-from guard.trail import Heard, Intent, Trail
+from guard.standing import Standing
+from guard.templates import PROPOSE_CHANGE, RUN_QUERY, Template, Tool, bound
+from guard.trail import Heard, Trail
 from guard.values import MOST_VALUES, grouped, listable, listing, with_rows
 
 
@@ -45,31 +61,18 @@ class SourceView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A held write on its way to a preview. `call_id` makes a repeated proposal the same one."""
+class Call:
+    """One statement on its way in: the person and the policy as the store has them at this call.
 
-    judgement: Judgement
-    hold: Hold
-    heard: Heard
-    reason: str
-    call_id: str | None = None
+    `tool` is None for a statement of the console itself, which no policy gives or takes.
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Proposed:
-    """What became of a proposal: the number of the change request, its state and its rows."""
-
-    change: int
-    state: str
-    rows: int
-
-
-class Proposals(Protocol):
-    """Where held writes go, behind the door: the preview and the store (`guard.review`)."""
-
-    def propose(self, proposal: Proposal) -> Proposed:
-        """Returns what became of it. Raises `Refused` where no exact preview is possible."""
-        ...
+    sql: str
+    source: str
+    caller: Caller
+    why: str
+    policy: Policy
+    tool: Tool | None
 
 
 class Gate:
@@ -78,27 +81,39 @@ class Gate:
     def __init__(
         self,
         *,
-        policy: Policy,
+        policies: InForce,
         sources: Sources,
         trail: Trail,
         budget: Budget,
         masking: Masking,
-        look_up: Callable[[str], Principal | None],
+        standing: Callable[[str], Standing],
         proposals: Proposals,
+        reveals: RevealBudget,
     ) -> None:
-        """`look_up` returns the account with that id as it is now, None when it may not act."""
-        self.policy = policy
+        """`standing` looks up an account id in the store, as it is now."""
+        self._policies = policies
         self._sources = sources
         self._trail = trail
         self._budget = budget
         self._masking = masking
-        self._look_up = look_up
+        self._reading = Reading(trail=trail, budget=budget, masking=masking)
+        self._revealing = Revealing(
+            reading=self._reading, trail=trail, masking=masking, reveals=reveals
+        )
+        self._standing = standing
         self._proposals = proposals
+        self._remembered = Remembered()
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force now; another call may find another one."""
+        return self._policies.current()
 
     def sources(self, caller: Caller) -> tuple[str, ...]:
         """Returns the names of the sources the person may use, in the policy's order."""
-        person = self._current(caller).principal
-        return tuple(n for n in self.policy.sources if scope_of(self.policy, person, n) is not None)
+        caller, policy = self._now(caller)
+        person = caller.principal
+        return tuple(n for n in policy.sources if scope_of(policy, person, n) is not None)
 
     def view(self, source: str, caller: Caller) -> SourceView:
         """Returns what the person may know of a source.
@@ -107,8 +122,9 @@ class Gate:
             Refused: no data role of the person reaches it.
             SourceUnavailable: it cannot be read.
         """
-        scope = scope_in(self.policy, self._current(caller), source)
-        catalog = visible(self._sources.get(source).catalog(), scope)
+        caller, policy = self._now(caller)
+        scope = scope_in(policy, caller, source)
+        catalog = visible(self._source(scope, policy).catalog(), scope)
         columns = [(t.name, c.name) for t in catalog.tables for c in t.columns]
         filters = [(t.name, f) for t in catalog.tables if (f := scope.row_filter(t.name))]
         return SourceView(
@@ -126,9 +142,9 @@ class Gate:
             Refused: it is not one statement that the guard can model, or the source is out of
             scope.
         """
-        caller = self._current(caller)
-        scope = scope_in(self.policy, caller, source)
-        return judge(sql, self.policy, scope, caller, self._sources.get(source).catalog())
+        caller, policy = self._now(caller)
+        scope = scope_in(policy, caller, source)
+        return judge(sql, policy, scope, caller, self._source(scope, policy).catalog())
 
     def query(
         self, sql: str, *, source: str, caller: Caller, why: str = "", cancel: Cancel | None = None
@@ -141,8 +157,100 @@ class Gate:
             SourceUnavailable: the source cannot be used now.
             audit.AuditError: the trail cannot be written, so nothing ran or nothing is shown.
         """
-        ready = self._ready(sql, source, self._current(caller), why)
-        return self._read(ready, cancel or Cancel(), ready.query.max_rows)
+        ready = self._ready(self._call(sql, source, caller, why))
+        return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
+
+    def templates(self, source: str, caller: Caller) -> tuple[Template, ...]:
+        """Returns the query templates of the source that the person may use.
+
+        Raises:
+            Refused: no data role of the person reaches it.
+        """
+        caller, policy = self._now(caller)
+        return templates_in(policy, scope_in(policy, caller, source))
+
+    def tools(self, source: str, caller: Caller) -> frozenset[str]:
+        """Returns the names of the tools and templates that the person, and their agent, may use.
+
+        Raises:
+            Refused: no data role of the person reaches the source.
+        """
+        caller, policy = self._now(caller)
+        return scope_in(policy, caller, source).tools
+
+    def use(
+        self,
+        template: str,
+        arguments: Mapping[str, object],
+        *,
+        source: str,
+        caller: Caller,
+        why: str = "",
+        call_id: str | None = None,
+        cancel: Cancel | None = None,
+    ) -> Result | Proposed:
+        """Returns the redacted rows of a template, or the change request of one that writes.
+
+        `why` is the reason of a change. The statement is judged under the person's own rights.
+
+        Raises:
+            Refused: `template.*` where there is no such template for the person or an argument is
+                wrong; else as for `query` and `propose`.
+            Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
+        """
+        caller, policy = self._now(caller)
+        found, sql = self._bound(template, arguments, source, caller, policy)
+        call = Call(sql=sql, source=source, caller=caller, why=why, policy=policy, tool=found.tool)
+        if found.settings.effect == "read":
+            ready = self._ready(call)
+            return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
+        return self._proposed(call, call_id, cancel)
+
+    def reveal(
+        self,
+        sql: str,
+        *,
+        source: str,
+        caller: Caller,
+        asked: RevealRequest,
+        cancel: Cancel | None = None,
+    ) -> Revealed:
+        """Returns rows of a read with masked columns as they are, for the person who asks alone.
+
+        The statement is judged under the person's rights as they are now and runs again. The caller
+        MUST show the rows once and keep them nowhere.
+
+        Raises:
+            Refused: as for `query`; `reveal.*` where the person may not see the values, gives no
+                reason, or the rows are not the ones they saw.
+            Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
+        """
+        rows = None if asked.shown is not None else _reveal_rows
+        call = self._call(sql, source, caller, f"Reveal: {asked.reason}", tool=None)
+        ready = self._ready(call, rows)
+        return self._revealing.reveal(ready, asked, cancel or Cancel())
+
+    def prompt(self, text: str, *, source: str, caller: Caller) -> str:
+        """Returns what a model may read of a person's own words: personal data masked.
+
+        The pseudonyms in it can be looked up in this conversation, where the person may.
+
+        Raises:
+            Refused: it could not be looked at, so no part of it may be sent.
+        """
+        person, session = caller.principal.id, caller.session
+        try:
+            return self._masking.prompt(text, person=person, session=session, source=source)
+        except Exception as error:  # what could not be redacted is sent to nobody
+            raise refuse(
+                "redaction.failed", "The question could not be redacted. Tell an operator."
+            ) from error
+
+    def may_reveal(self, source: str, caller: Caller) -> bool:
+        """True when the person may ask to see any masked value of the source."""
+        caller, policy = self._now(caller)
+        scope = scope_of(policy, caller.principal, source)
+        return scope is not None and bool(scope.reveal)
 
     def values(self, source: str, caller: Caller) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """Returns the values a question may name: of text columns without personal data.
@@ -159,66 +267,167 @@ class Gate:
             return {}
         sql = listing(columns, view.catalog.dialect)
         why = "List the values that questions may name"
-        ready = self._ready(sql, source, self._current(caller), why, rows=MOST_VALUES)
+        ready = self._ready(self._call(sql, source, caller, why, tool=None), lambda _: MOST_VALUES)
         try:
-            return grouped(self._read(ready, Cancel(), 0), columns)
+            return grouped(self._reading.read(ready, Cancel(), 0), columns)
         except Interrupted:
             return {}
+        except Refused as refused:
+            if refused.refusal.rule in ("limit.timeout_seconds", "limit.max_bytes"):
+                return {}  # it ran and gave too much, or took too long
+            raise
 
     def propose(
-        self, sql: str, *, source: str, caller: Caller, reason: str, call_id: str | None = None
+        self,
+        sql: str,
+        *,
+        source: str,
+        caller: Caller,
+        reason: str,
+        call_id: str | None = None,
+        cancel: Cancel | None = None,
     ) -> Proposed:
-        """Makes a change request of one write; nothing is changed.
+        """Makes a change request of one write. It runs only once the review lets it.
 
         Raises:
             Refused: the policy denies it, it is no write, or it cannot be previewed exactly.
             Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
         """
-        caller = self._current(caller)
-        _, heard, judged = self._judged(sql, source, caller, reason)
-        hold = self._held(judged, heard)
-        with self._reserved(judged, heard, 0):
-            return self._proposals.propose(
-                Proposal(judgement=judged, hold=hold, heard=heard, reason=reason, call_id=call_id)
-            )
+        call = self._call(sql, source, caller, reason, tool=PROPOSE_CHANGE)
+        return self._proposed(call, call_id, cancel)
+
+    def admit(self, tool: str, *, source: str, caller: Caller) -> None:
+        """Counts a call of a tool that sends no statement.
+
+        Raises:
+            Refused: the tool was called as often as it may be this minute; it is recorded.
+            audit.AuditError, store.StoreError: it cannot be recorded or counted.
+        """
+        caller, policy = self._now(caller)
+        scope = scope_in(policy, caller, source)
+        limits = scope.limits
+        try:
+            check_tool(scope, Tool(name=tool))
+            self._budget.count(Asked(person=caller.principal, limits=limits, tool=tool))
+        except Refused as refused:
+            heard = self._trail.called(tool, source, caller, policy)
+            self._trail.denied(heard, refused.refusal, None)
+            raise
 
     # The steps, in order ------------------------------------------------------------------------
 
-    def _current(self, caller: Caller) -> Caller:
-        """Looks the person up again, so that a change of rights binds the next call."""
-        person = self._look_up(caller.principal.id)
-        if person is None:
+    def _now(self, caller: Caller) -> tuple[Caller, Policy]:
+        """Looks up the person and the policy, so that a change of rights binds the next call."""
+        found = self._standing(caller.principal.id)
+        if found.principal is None:
             raise refuse("person.disabled", "This account may not act any more. Ask an admin.")
-        return caller.acting_as(person)
+        return caller.acting_as(found.principal), self._policies.of(found.version)
 
-    def _judged(
-        self, sql: str, source: str, caller: Caller, why: str
-    ) -> tuple[Source, Heard, Judgement]:
+    def _call(
+        self, sql: str, source: str, caller: Caller, why: str, tool: Tool | None = RUN_QUERY
+    ) -> Call:
+        caller, policy = self._now(caller)
+        return Call(sql=sql, source=source, caller=caller, why=why, policy=policy, tool=tool)
+
+    def _bound(
+        self,
+        name: str,
+        arguments: Mapping[str, object],
+        source: str,
+        caller: Caller,
+        policy: Policy,
+    ) -> tuple[Template, str]:
+        """Steps before the first, for a template: the arguments checked and put in their places."""
+        try:
+            scope = scope_in(policy, caller, source)
+            found = next((t for t in templates_in(policy, scope) if t.name == name), None)
+            if found is None:
+                raise refuse(
+                    "template.unknown",
+                    "There is no such template that you may use.",
+                    part=name[:64],
+                )
+            values = found.checked(arguments)
+            today = scope.settings.today or dt.datetime.now(dt.UTC).date()
+            return found, bound(found.settings, scope.settings.engine, values, today)
+        except Refused as refused:
+            heard = self._trail.called(log_safe(name[:64]), source, caller, policy)
+            self._trail.denied(heard, refused.refusal, None)
+            raise
+
+    def _proposed(self, call: Call, call_id: str | None, cancel: Cancel | None) -> Proposed:
+        asked = self._judged(call, write=True)
+        heard, judged = asked.heard, asked.judged
+        hold = self._held(judged, heard)
+        # The author is shown the rows of the diff, so they count as rows that were read.
+        drawn = heard.policy.approvals.max_diff_rows
+        with self._reading.reserved(judged, heard, drawn, change=True) as spending:
+            made = self._proposals.propose(
+                Proposal(
+                    judgement=judged,
+                    hold=hold,
+                    heard=heard,
+                    reason=call.why,
+                    call_id=call_id,
+                    cancel=cancel,
+                )
+            )
+            spending.rows = min(drawn, made.rows)
+        return made
+
+    def _source(self, scope: Scope, policy: Policy) -> Source:
+        """The source as the policy of this call describes it: its tags must be that policy's."""
+        target = self._sources.get(scope.source, policy)
+        if target.settings is not scope.settings and target.settings != scope.settings:
+            raise refuse(
+                "policy.changed",
+                "The policy changed while this was judged. Ask again.",
+                fixable=True,
+            )
+        return target
+
+    def _judged(self, call: Call, *, write: bool = False, anew: bool = False) -> _Judged:
+        caller, policy = call.caller, call.policy
+        person, session = caller.principal.id, caller.session
+        known = None if write else self._masking.known(person, session, call.source)
         catalog = None  # until it is known, no quoted name is
 
-        def heard() -> Heard:
-            return self._trail.heard(sql, source, caller, why, self.policy, catalog)
+        def heard(shape: str | None = None) -> Heard:
+            tool = call.tool or RUN_QUERY
+            return self._trail.heard(
+                call.sql, call.source, caller, call.why, policy, catalog, tool, shape
+            )
 
         try:
-            scope = scope_in(self.policy, caller, source)
-            target = self._sources.get(source)
+            scope = scope_in(policy, caller, call.source)
+            check_tool(scope, call.tool)
+            target = self._source(scope, policy)
             catalog = target.catalog()
-            judged = judge(sql, self.policy, scope, caller, catalog)
+            footing = self._remembered.footing(person, policy, scope, catalog)
+            seen = None if write or anew else self._remembered.read(person, footing, call.sql)
+            if seen is not None:
+                return _Judged(
+                    target=target,
+                    heard=heard(seen.shape),
+                    judged=under(scope, seen),
+                    footing=footing,
+                    seen=seen,
+                )
+            judged = judge(call.sql, policy, scope, caller, catalog, known, footing.own)
         except Refused as refused:
             self._trail.denied(heard(), refused.refusal, None)
             raise
         except GuardError as error:
             self._trail.unavailable(heard(), error)
             raise
-        return target, heard(), judged
+        return _Judged(target=target, heard=heard(), judged=judged, footing=footing)
 
     def _allowed(self, judged: Judgement, heard: Heard) -> Allow:
         match judged.decision:
             case Allow() as allow:
-                self._trail.decided(heard, allow, judged)
                 return allow
             case Hold() as hold:
-                self._trail.decided(heard, hold, judged)
+                self._trail.held(heard, hold, judged)
                 raise refuse(
                     "write.held",
                     "This is a change, and changes never run from here. Propose it, and someone "
@@ -233,7 +442,7 @@ class Gate:
     def _held(self, judged: Judgement, heard: Heard) -> Hold:
         match judged.decision:
             case Hold() as hold:
-                self._trail.decided(heard, hold, judged)
+                self._trail.held(heard, hold, judged)
                 return hold
             case Allow():
                 refused = refuse(
@@ -251,7 +460,7 @@ class Gate:
 
     def _rewritten(self, judged: Judgement, allow: Allow, heard: Heard) -> GuardedQuery:
         try:
-            return rewrite(judged.statement, allow, judged.catalog)
+            return rewrite(judged.statement, allow, judged.catalog, judged.values)
         except Refused as refused:
             self._trail.denied(heard, refused.refusal, judged)
             raise
@@ -262,86 +471,31 @@ class Gate:
             self._trail.denied(heard, failure.refusal, judged)
             raise failure from error
 
-    def _reserved(self, judged: Judgement, heard: Heard, max_rows: int) -> Spending:
-        try:
-            return self._budget.reserve(heard.caller.principal, judged.scope.limits, max_rows)
-        except Refused as refused:
-            self._trail.denied(heard, refused.refusal, judged)
-            raise
-
-    def _ready(
-        self, sql: str, source: str, caller: Caller, why: str, rows: int | None = None
-    ) -> _Ready:
-        """Steps 1 to 4. `rows` replaces the person's row cap, for rows that nobody is shown."""
-        target, heard, judged = self._judged(sql, source, caller, why)
+    def _ready(self, call: Call, rows: Callable[[Limits], int] | None = None) -> Ready:
+        """Steps 1 to 4. `rows` gives another row cap than the person's usual one."""
+        asked = self._judged(call, anew=rows is not None)
+        heard, judged = asked.heard, asked.judged
         allow = self._allowed(judged, heard)
         if rows is not None:
-            allow = with_rows(allow, rows)
-        query = self._rewritten(judged, allow, heard)
-        return _Ready(target=target, heard=heard, judged=judged, allow=allow, query=query)
+            allow = with_rows(allow, rows(judged.scope.limits))
+        query = asked.seen.query if asked.seen else self._rewritten(judged, allow, heard)
+        if rows is None and asked.seen is None:
+            known = Known(judged=judged, query=query, shape=heard.action.statement or "")
+            self._remembered.keep(call.caller.principal.id, asked.footing, call.sql, known)
+        heard = self._trail.allowed(heard, allow, judged)
+        return Ready(target=asked.target, heard=heard, judged=judged, allow=allow, query=query)
 
-    def _read(self, ready: _Ready, cancel: Cancel, charged_rows: int) -> Result:
-        """Steps 5 and 6, between the intent and its outcome."""
-        query, heard = ready.query, ready.heard
-        with self._reserved(ready.judged, heard, charged_rows) as spending:
-            intent = self._trail.intent(heard, query)
-            rows = self._run(ready, intent, cancel)
-            spending.rows = rows.table.num_rows
-            masked = self._redacted(ready, rows, intent)
-            receipt = self._trail.executed(heard, intent, rows, masked.columns)
-        return Result(
-            source=ready.target.name,
-            sql=query.sql,
-            table=masked.table,
-            for_model=masked.for_model,
-            columns=masked.columns,
-            decision=ready.allow,
-            truncated=rows.truncated,
-            limit=query.max_rows,
-            elapsed_us=rows.elapsed_us,
-            audit=receipt.seq,
-        )
 
-    def _run(self, ready: _Ready, intent: Intent, cancel: Cancel) -> Rows:
-        heard = ready.heard
-        try:
-            return ready.target.engine.run(ready.query, cancel)
-        except GuardError as error:
-            self._trail.failed(heard, intent, error)
-            raise
-        except Exception as error:
-            failure = SourceUnavailable(
-                f"{heard.source} could not answer: its adapter has a fault. Tell an operator."
-            )
-            self._trail.failed(heard, intent, failure)
-            raise failure from error
-
-    def _redacted(self, ready: _Ready, rows: Rows, intent: Intent) -> Masked:
-        heard, judged = ready.heard, ready.judged
-        try:
-            return self._masking.redact(
-                rows.table,
-                ready.query.lineage,
-                judged.catalog,
-                judged.scope,
-                session=heard.caller.session,
-                model=heard.caller.channel == "agent",
-            )
-        except Exception as error:  # rows that could not be redacted are shown to nobody
-            refused = refuse(
-                "redaction.failed",
-                "The rows could not be redacted, so none are shown. Tell an operator.",
-            )
-            self._trail.failed(heard, intent, refused)
-            raise refused from error
+def _reveal_rows(limits: Limits) -> int:
+    return limits.reveal_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A read that is judged, allowed and rewritten, and has not run."""
+class _Judged:
+    """A statement after step 3. `seen` is what is known of it where it was judged before."""
 
     target: Source
     heard: Heard
     judged: Judgement
-    allow: Allow
-    query: GuardedQuery
+    footing: Footing
+    seen: Known | None = None

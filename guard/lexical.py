@@ -15,6 +15,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from sqlglot import parser, tokens
 from sqlglot.dialects.dialect import Dialect
@@ -196,7 +197,7 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
 
     Raises:
         Refused: `statement.several`, `statement.comment`, `statement.character`,
-            `statement.template` or `statement.too_deep`.
+            `statement.number`, `statement.template` or `statement.too_deep`.
     """
     if ";" in text:
         _one_only(found)
@@ -213,6 +214,8 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
         raise refuse(
             "statement.assignment", "The statement sets a variable of the session.", part=":="
         )
+    if dialect in _COUNTED:
+        _check_numbers(found, text, dialect)
     if "{" in text and any(t.token_type in _TEMPLATE for t in found):
         raise refuse("statement.template", "The statement is a template, not SQL.", fixable=True)
     if not text.isascii():
@@ -262,6 +265,34 @@ def _check_escaped_names(found: Sequence[Token]) -> None:
                 part=name.text,
                 fixable=True,
             )
+
+
+_COUNTED = frozenset(("mysql", "postgres", "sqlite"))
+
+
+def _check_numbers(found: Sequence[Token], text: str, dialect: str) -> None:
+    # The parser reads 1_000 as 1 called _000, and PostgreSQL's 0x1F as a string of bits.
+    for number, word in pairwise(found):
+        joined = number.token_type == TokenType.NUMBER and number.end + 1 == word.start
+        if joined and (text[word.start].isalpha() or text[word.start] == "_"):
+            raise _unreadable(text[number.start : word.end + 1])
+    if dialect == "postgres" and ("0x" in text or "0X" in text or "0b" in text or "0B" in text):
+        for token in found:
+            if token.token_type in _BITS and text[token.start] == "0":
+                raise _unreadable(text[token.start : token.end + 1])
+
+
+_BITS = (TokenType.HEX_STRING, TokenType.BIT_STRING)
+
+
+def _unreadable(part: str) -> Refused:
+    return refuse(
+        "statement.number",
+        "A number is written in a way that the guard may read as another one.",
+        part=part,
+        alternative="Write it in plain digits.",
+        fixable=True,
+    )
 
 
 def _check_letters(text: str, found: Sequence[Token]) -> None:

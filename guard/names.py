@@ -35,18 +35,31 @@ def find_table(table: exp.Table, catalog: Catalog) -> Table | None:
     """Returns the catalog's table or view that `table` names, None where it holds no such thing.
 
     A schema must be the table's own, or the dialect's usual one where the catalog names none. A
-    name in three parts is never found.
+    name in three parts is never found. A catalog with exact names is searched as the server does;
+    besides, `"schema.table"` in one pair of quotes is what the guard calls a table elsewhere.
     """
-    found = catalog.table(table.name)
-    if found is None or table.args.get("catalog") is not None:
+    if table.args.get("catalog") is not None:
         return None
     schema = table.args.get("db")
+    if catalog.is_exact and isinstance(table.this, exp.Identifier):
+        name = fold(table.this, catalog.dialect)
+        if schema is not None:
+            return catalog.exactly(fold(schema, catalog.dialect), name)
+        return catalog.exactly(None, name) or _by_own_name(name, catalog)
+    found = catalog.table(table.name)
+    if found is None:
+        return None
     if schema is None:
         return found
     name = schema.name.casefold()
     if found.schema is not None:
         return found if name == found.schema.casefold() else None
     return found if name in _DEFAULT_SCHEMAS.get(catalog.dialect, ()) else None
+
+
+def _by_own_name(name: str, catalog: Catalog) -> Table | None:
+    found = catalog.table(name) if "." in name else None
+    return found if found is not None and found.name == name else None
 
 
 def cte_of(table: exp.Table, dialect: str) -> exp.CTE | None:

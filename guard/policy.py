@@ -6,14 +6,22 @@ deny: a table, column or effect that no role of the principal names is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from guard import hours
 from guard.catalog import Catalog
 from guard.classify import Access, ColumnUse
+from guard.entitled import NOTHING, Entitled
 from guard.errors import Refusal
-from guard.policyfile import Environment, Limits, Policy, RoleGrant, SourcePolicy
+from guard.identity import NO_IDENTITY, Identity, identity_of
+from guard.limitpolicy import Limits
+from guard.needs import Need, NeedKind, Opening
+from guard.policyfile import Environment, Policy, Role, RoleGrant, SourcePolicy
+from guard.schemachange import SchemaChange, not_allowed
+from guard.toolpolicy import BUILT_IN
 
 ConsoleRole = Literal["analyst", "reviewer", "admin"]
 
@@ -23,13 +31,17 @@ class Principal:
     """Who asks. It comes from the signed-in session and is looked up again at every call.
 
     `id` is the account's opaque id, the only thing the audit trail knows of a person; `name` signs
-    in, `roles` are its console roles. Data roles are the policy's.
+    in, `roles` are its console roles. Data roles are the policy's. `openings` are the access grants
+    that were live when the person was looked up, `at` is when that was: a grant with hours is only
+    there while the clock of that moment is within them.
     """
 
     id: str
     name: str
     display_name: str
     roles: frozenset[ConsoleRole]
+    openings: tuple[Opening, ...] = ()
+    at: dt.datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +49,15 @@ class Terms:
     """What an Allow comes with: obligations the rewrite, the engine and the redaction must meet.
 
     `row_filters` pairs a table with a predicate over its columns; `readable` maps every base table
-    in reach to the columns the person may have read at all (masked ones included); `reveal` holds
-    the entities shown unmasked.
+    in reach to the columns the person may have read at all (masked ones included); `unmasked`
+    says what is shown as it is; `identity` is who the statement runs as inside a server.
     """
 
     limits: Limits
     row_filters: tuple[tuple[str, str], ...] = ()
     readable: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    reveal: frozenset[str] = frozenset()
+    unmasked: Entitled = NOTHING
+    identity: Identity = NO_IDENTITY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,29 +95,48 @@ Decision = Allow | Hold | Deny
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What one principal may do with one source: the union of what their data roles grant."""
+    """What one principal may do with one source: the union of what their data roles grant.
+
+    `openings` add tables, columns, look-ups and proposals for a while. They never lift a row filter
+    of a role and never unmask.
+    """
 
     source: str
     grants: tuple[tuple[str, RoleGrant], ...]
     settings: SourcePolicy
     limits: Limits
-    reveal: frozenset[str] = field(default_factory=frozenset)
+    unmasked: Entitled = NOTHING
+    reveal: Entitled = NOTHING
+    identity: Identity = NO_IDENTITY
+    openings: tuple[Opening, ...] = ()
+    closed: tuple[tuple[str, RoleGrant], ...] = ()
+    at: dt.datetime | None = field(default=None, compare=False)
+    tools: frozenset[str] = frozenset(BUILT_IN)
+    """Tools and query templates the person may use here, as may their agent."""
 
     def reads(self, table: str) -> bool:
-        """True when some grant lists the table."""
+        """True when a data role lists the table or a grant opens it."""
+        return self.lists(table) or any(o.of(table) and o.columns for o in self.openings)
+
+    def lists(self, table: str) -> bool:
+        """True when a data role lists the table, whatever grants there are."""
         return any(g.lists(table) for _, g in self.grants)
 
     def role_for(self, table: str) -> str:
-        """The name of the first data role that lists the table, to be shown."""
-        return next(name for name, g in self.grants if g.lists(table))
+        """What lets the table be read, to be shown: the first data role, else a grant's number."""
+        role = next((name for name, g in self.grants if g.lists(table)), None)
+        return role or next(f"access grant {o.grant}" for o in self.openings if o.of(table))
 
     def sees(self, table: str, column: str) -> bool:
-        """True when some grant that lists the table does not hide the column."""
-        return any(g.lists(table) and not g.hides(table, column) for _, g in self.grants)
+        """True when a data role that lists the table shows the column, or a grant opens it."""
+        shown = any(g.lists(table) and not g.hides(table, column) for _, g in self.grants)
+        return shown or any(o.opens(table, column) for o in self.openings)
 
     def looks_up(self, table: str, column: str) -> bool:
         """True when equality on this masked column is allowed."""
-        return any(g.lists(table) and g.looks_up(table, column) for _, g in self.grants)
+        allowed = any(g.lists(table) and g.looks_up(table, column) for _, g in self.grants)
+        granted = any(o.looks_up(table, column) for o in self.openings)
+        return allowed or (granted and self.sees(table, column))
 
     def hides_prose(self, table: str, column: str) -> bool:
         """True for free text that no grant lets the person search."""
@@ -115,14 +147,28 @@ class Scope:
 
     def proposes(self, table: str) -> bool:
         """True when changes to the table may be proposed."""
-        return any(g.proposes(table) for _, g in self.grants)
+        granted = any(o.of(table) and o.propose for o in self.openings)
+        return any(g.proposes(table) for _, g in self.grants) or (granted and self.reads(table))
+
+    def defines(self, table: str) -> bool:
+        """True when changes of the table's definition may be proposed."""
+        return any(g.defines(table) for _, g in self.grants)
+
+    @property
+    def may_define(self) -> bool:
+        """True when changes of some table's definition may be proposed."""
+        return any(g.propose_ddl for _, g in self.grants)
 
     def row_filter(self, table: str) -> str | None:
         """The predicate that keeps the table's rows in scope, or None for all rows.
 
-        Roles add up: one grant without a filter opens all rows, several filters are joined by OR.
+        Roles add up: one role without a filter opens all rows, several filters are joined by OR.
+        An opening of a table that a role lists leaves the role's filter as it is.
         """
-        filters = [g.row_filter(table) for _, g in self.grants if g.lists(table)]
+        grants = [g for _, g in self.grants if g.lists(table)]
+        # A table that only an opening opens keeps the filter its role would have in its hours.
+        grants = grants or [g for _, g in self.closed if g.lists(table)]
+        filters = [g.row_filter(table) for g in grants]
         present = [f for f in filters if f is not None]
         if not present or len(present) < len(filters):
             return None
@@ -135,15 +181,72 @@ def scope_of(policy: Policy, principal: Principal, source: str) -> Scope | None:
     if settings is None:
         return None
     roles = [(n, r) for n, r in policy.roles.items() if r.includes(principal.name, principal.roles)]
+    closed = _closed(roles, principal, source)
+    # Of a role whose grant is closed, nothing holds here: neither its limits nor its rights.
+    roles = [(n, r) for n, r in roles if n not in dict(closed)]
     grants = tuple((n, r.sources[source]) for n, r in roles if source in r.sources)
-    if not grants:
+    openings = _openings(policy, principal, source)
+    if not grants and settings.identity.roles:
+        openings = ()  # without a data role the statement would run as the login itself
+    if not grants and not openings:
         return None
     return Scope(
         source=source,
         grants=grants,
         settings=settings,
-        limits=policy.limits_for(source, [r for _, r in roles]),
-        reveal=frozenset(e for _, r in roles for e in r.reveal),
+        limits=policy.limits_for(source, [r for _, r in roles], principal.name),
+        unmasked=Entitled.of(name for _, r in roles for name in r.unmasked),
+        reveal=Entitled.of(name for _, r in roles for name in r.reveal),
+        identity=identity_of(settings.identity, principal, [name for name, _ in grants]),
+        openings=openings,
+        closed=closed,
+        at=principal.at,
+        tools=_tools(policy, source, [(n, r) for n, r in roles if source in r.sources]),
+    )
+
+
+def _tools(policy: Policy, source: str, roles: Sequence[tuple[str, Role]]) -> frozenset[str]:
+    """Roles add up; a grant alone opens a table to the tools that everybody has."""
+    found = set[str]() if roles else set(BUILT_IN)
+    for name, role in roles:
+        templates = {
+            t for t, s in policy.templates.items() if s.source == source and name in s.roles
+        }
+        own = templates | set(BUILT_IN)
+        found |= own if role.tools is None else own & set(role.tools)
+    return frozenset(found)
+
+
+def reopens(policy: Policy, principal: Principal, source: str) -> str | None:
+    """Returns when a source comes back that is out of reach for its hours alone, as a sentence."""
+    if source not in policy.sources or principal.at is None:
+        return None
+    roles = [(n, r) for n, r in policy.roles.items() if r.includes(principal.name, principal.roles)]
+    return _opens_again(_closed(roles, principal, source), principal.at)
+
+
+def _closed(
+    roles: Sequence[tuple[str, Role]], principal: Principal, source: str
+) -> tuple[tuple[str, RoleGrant], ...]:
+    return tuple(
+        (n, grant)
+        for n, r in roles
+        if (grant := r.sources.get(source)) is not None and not grant.is_open(principal.at)
+    )
+
+
+def _opens_again(closed: Sequence[tuple[str, RoleGrant]], at: dt.datetime | None) -> str | None:
+    if not closed or at is None:
+        return None
+    return f"It opens on {hours.said(min(g.opens(at) for _, g in closed))}."
+
+
+def _openings(policy: Policy, principal: Principal, source: str) -> tuple[Opening, ...]:
+    """The person's live grants, as far as the policy in force still lets them be asked for."""
+    return tuple(
+        o
+        for o in principal.openings
+        if o.source == source and policy.access.may_open(source, o.table)
     )
 
 
@@ -160,10 +263,11 @@ def visible(catalog: Catalog, scope: Scope) -> Catalog:
 def narrowed(catalog: Catalog, scope: Scope) -> Catalog:
     """Returns the catalog without the columns hidden from the scope, so that * leaves them out.
 
+    Their names are kept as hidden, because the engine would find them where the guard finds none.
     Tables out of scope stay: views may stand on them, and naming one is judged by `decide`.
     """
     tables = tuple(
-        Catalog.only(t, [c for c in t.columns if scope.sees(t.name, c.name)])
+        Catalog.without(t, [c for c in t.columns if not scope.sees(t.name, c.name)])
         if scope.reads(t.name)
         else t
         for t in catalog.tables
@@ -187,15 +291,19 @@ def decide(
                 rule="source.not_allowed",
                 reason=f"You have no access to the source {source}.",
                 part=source,
-                access_request=source,
+                access_request=Need(kind="source", source=source)
+                if policy.access.may_open(source, None)
+                else None,
             )
         )
+    if access.tier == "ddl" and scope.may_define:
+        return _define(access, scope, policy, catalog)
     refusal = (
         _never(access)
-        or _table(access, scope)
-        or _unknown(access, scope, catalog)
-        or _column(access, scope, catalog)
-        or _masked(access, scope, catalog)
+        or _table(access, scope, policy)
+        or _unknown(access, scope, policy, catalog)
+        or _column(access, scope, policy, catalog)
+        or _masked(access, scope, policy, catalog)
     )
     if refusal is not None:
         return Deny(refusal=refusal)
@@ -220,10 +328,10 @@ def _never(access: Access) -> Refusal | None:
     return Refusal(rule=f"never.{access.tier}", reason=reason, part=access.verb)
 
 
-def _unknown(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
+def _unknown(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Refusal | None:
     for problem in access.problems:
         if problem.rule == "column.unknown" and problem.part is not None:
-            return _no_such_column(problem.part, access, scope, catalog)
+            return _no_such_column(problem.part, access, scope, policy, catalog)
         return problem
     if access.tier == "unknown":
         return Refusal(
@@ -233,30 +341,33 @@ def _unknown(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
     return None
 
 
-def _table(access: Access, scope: Scope) -> Refusal | None:
+def _table(access: Access, scope: Scope, policy: Policy) -> Refusal | None:
     unknown = [p.part for p in access.problems if p.rule == "table.unknown" and p.part]
     hidden = [t for t in (*access.named, *access.tables) if not scope.reads(t)]
     part = next(iter([*unknown, *hidden]), None)
     if part is None:
         return None
     # One answer for both, so that a refusal does not tell which tables exist out of scope.
+    later = _opens_again([c for c in scope.closed if c[1].lists(part)], scope.at)
     return Refusal(
         rule="table.not_allowed",
-        reason=f"{part} is not a table you can read in {scope.source}.",
+        reason=f"{part} is not a table you can read in {scope.source}{' now' if later else ''}.",
         part=part,
-        alternative="Ask about one of the tables listed for this source.",
-        access_request=f"{scope.source}.{part}",
+        alternative=later or "Ask about one of the tables listed for this source.",
+        access_request=_need("table", scope, policy, part),
     )
 
 
-def _column(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
+def _column(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Refusal | None:
     for use in access.columns:
         if not scope.sees(use.table, use.column):
-            return _no_such_column(f"{use.table}.{use.column}", access, scope, catalog)
+            return _no_such_column(f"{use.table}.{use.column}", access, scope, policy, catalog)
     return None
 
 
-def _no_such_column(part: str, access: Access, scope: Scope, catalog: Catalog) -> Refusal:
+def _no_such_column(
+    part: str, access: Access, scope: Scope, policy: Policy, catalog: Catalog
+) -> Refusal:
     # Hidden and misspelt columns get the same answer, for the same reason as tables.
     known = [t for n in access.named if (t := catalog.table(n)) is not None]
     listed = "; ".join(
@@ -269,11 +380,30 @@ def _no_such_column(part: str, access: Access, scope: Scope, catalog: Catalog) -
         part=part,
         alternative=f"You can read {listed}." if listed else None,
         fixable=True,
-        access_request=f"{scope.source}.{part}",
+        access_request=_column_need(part, access, scope, policy),
     )
 
 
-def _masked(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
+def _need(
+    kind: NeedKind, scope: Scope, policy: Policy, table: str, column: str | None = None
+) -> Need | None:
+    """What could be asked for, or None where the policy says that it never can.
+
+    Judged by names alone, so that it tells nothing of what is there.
+    """
+    if not policy.access.may_open(scope.source, table):
+        return None
+    return Need(kind=kind, source=scope.source, table=table, column=column)
+
+
+def _column_need(part: str, access: Access, scope: Scope, policy: Policy) -> Need | None:
+    table, _, column = part.rpartition(".")
+    if not table and len(set(access.named)) == 1:
+        table = access.named[0]  # a bare name in a statement about one table
+    return _need("column", scope, policy, table, column) if table and column != "*" else None
+
+
+def _masked(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Refusal | None:
     for use in access.columns:
         if not is_masked(use, scope, catalog):
             continue
@@ -293,6 +423,9 @@ def _masked(access: Access, scope: Scope, catalog: Catalog) -> Refusal | None:
                 reason=f"{name} is masked for you, so it may not be used in {_PLACE[use.clause]}.",
                 part=name,
                 alternative=_lookup_hint(use, scope),
+                access_request=_need("lookup", scope, policy, use.table, use.column)
+                if use.lookup
+                else None,
             )
     return None
 
@@ -325,7 +458,7 @@ def is_masked(use: ColumnUse, scope: Scope, catalog: Catalog) -> bool:
     column = table.column(use.column) if table else None
     if column is None:
         return True
-    hidden = column.tag is not None and column.tag not in scope.reveal
+    hidden = column.tag is not None and not scope.unmasked.covers(use.table, use.column, column.tag)
     return hidden or scope.hides_prose(use.table, use.column)
 
 
@@ -346,7 +479,8 @@ def _terms(tables: Iterable[str], scope: Scope, catalog: Catalog) -> Terms:
         limits=scope.limits,
         row_filters=tuple(filters),
         readable=tuple(readable),
-        reveal=scope.reveal,
+        unmasked=scope.unmasked,
+        identity=scope.identity,
     )
 
 
@@ -366,7 +500,7 @@ def _allow(access: Access, scope: Scope, catalog: Catalog) -> Allow:
 
 
 def _hold(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Decision:
-    refusal = _write_refusal(access, scope)
+    refusal = _write_refusal(access, scope, policy)
     if refusal is not None:
         return Deny(refusal=refusal)
     return Hold(
@@ -378,7 +512,62 @@ def _hold(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Dec
     )
 
 
-def _write_refusal(access: Access, scope: Scope) -> Refusal | None:
+def _define(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Decision:
+    """Decides on a change of the schema by somebody who may propose some."""
+    if access.schema is None:
+        known = next(iter(access.problems), None)
+        return Deny(refusal=known or not_allowed(access.verb).refusal)
+    touched = access.writes
+    if access.schema.any_table:
+        touched = tuple(t.name for t in catalog.tables if scope.defines(t.name))
+    blocked = next((t for t in touched if not scope.defines(t)), None)
+    if blocked is not None:
+        return Deny(refusal=not_allowed(blocked).refusal)
+    refusal = _write_refusal(replace(access, writes=touched), scope, policy)
+    refusal = refusal or _told_by_schema(access.schema, scope, policy, catalog)
+    if refusal is not None:
+        return Deny(refusal=refusal)
+    return Hold(
+        rule=f"ddl.{scope.settings.environment}",
+        reason="A change of the schema. Two people other than you must approve it before it runs.",
+        environment=scope.settings.environment,
+        approvers=max(2, policy.approvals.approvers),
+        terms=_terms(access.tables, scope, catalog),
+    )
+
+
+def _told_by_schema(
+    schema: SchemaChange, scope: Scope, policy: Policy, catalog: Catalog
+) -> Refusal | None:
+    for use in schema.columns:
+        name = f"{use.table}.{use.column}"
+        if use.clause != "output" and is_masked(use, scope, catalog):
+            return Refusal(
+                rule="masked.predicate",
+                reason=f"{name} is masked for you, and whether this can be done would tell about "
+                "its values.",
+                part=name,
+                alternative="Let somebody who may see them propose it.",
+            )
+        if schema.renamed is not None and policy.speaks_of(scope.source, use.table, use.column):
+            return Refusal(
+                rule="ddl.policy_names",
+                reason=f"The policy has rules for {name} by its name, which would not hold for it "
+                "under another.",
+                part=name,
+                alternative="Let an admin put the rules for the new name into the policy first.",
+            )
+    return None
+
+
+def _write_refusal(access: Access, scope: Scope, policy: Policy) -> Refusal | None:
+    environment = policy.environments.get(scope.settings.environment)
+    if environment is not None and not environment.writes:
+        return Refusal(
+            rule="environment.read_only",
+            reason=f"Nothing in {scope.settings.environment} can be changed from here.",
+            part=access.verb,
+        )
     if not scope.settings.writes:
         return Refusal(
             rule="source.read_only",
@@ -391,7 +580,7 @@ def _write_refusal(access: Access, scope: Scope) -> Refusal | None:
             rule="write.not_allowed",
             reason=f"You may not propose changes to {blocked or 'what this statement writes'}.",
             part=blocked or access.verb,
-            access_request=f"{scope.source}.{blocked}" if blocked else None,
+            access_request=_need("propose", scope, policy, blocked) if blocked else None,
         )
     filtered = next((t for t in (*access.writes, *access.tables) if scope.row_filter(t)), None)
     if filtered is not None:

@@ -1,17 +1,24 @@
-"""Drafts -> previewed requests: run as the write role, captured, rolled back."""
+"""Drafts -> previewed requests: run as the write role, captured, weighed, rolled back."""
 
 from __future__ import annotations
 
 import datetime as dt
+import threading
+from dataclasses import replace
 
+from guard.approvalpolicy import Approvals
 from guard.caller import Caller
-from guard.changes import Kept, counts, dump, load
+from guard.changes import Kept, counts, dump, load, pack
 from guard.diff import Diff
 from guard.engines.base import Cancel, Change, ChangeCaps
 from guard.errors import GuardError, Illegal, refuse
-from guard.gate import Proposed
-from guard.policyfile import Approvals
+from guard.inforce import InForce
+from guard.notices import Notices
+from guard.proposals import Proposed
 from guard.reviewtrail import ReviewTrail
+from guard.risk import Risk, assess, dump_reasons
+from guard.shapes import shape_of
+from guard.source import Sources
 from guard.writer import Writer
 from store import Store, StoreConflict, changes
 from store.changes import NewChange, Preview, StoredChange
@@ -21,14 +28,31 @@ class Previews:
     """Makes requests and their previews."""
 
     def __init__(
-        self, store: Store, writer: Writer, trail: ReviewTrail, settings: Approvals
+        self,
+        *,
+        store: Store,
+        writer: Writer,
+        sources: Sources,
+        trail: ReviewTrail,
+        notices: Notices,
+        policies: InForce,
     ) -> None:
         self._store = store
         self._writer = writer
+        self._sources = sources
         self._trail = trail
-        self._settings = settings
+        self._notices = notices
+        self._policies = policies
+        self._lock = threading.Lock()
+        self._running: dict[int, Cancel] = {}
 
-    def request(self, new: NewChange, change: Change, caller: Caller) -> Proposed:
+    @property
+    def _settings(self) -> Approvals:
+        return self._policies.current().approvals
+
+    def request(
+        self, new: NewChange, change: Change, caller: Caller, cancel: Cancel | None = None
+    ) -> Proposed:
         """Returns the new request, waiting for review; the same call asks for the same request.
 
         Raises:
@@ -41,20 +65,36 @@ class Previews:
                 stored = changes.create(conn, new, now=now, expires_at=expires)
                 changes.move(conn, stored.id, "draft", "previewing", now=now)
         except StoreConflict:
-            return self._again(new)
-        return self.preview(stored, change, caller)
+            return self._again(new, change, caller, cancel)
+        return self.preview(stored, change, caller, cancel=cancel)
 
-    def _again(self, new: NewChange) -> Proposed:
-        """The same call of the same turn has proposed before: that request is the answer."""
+    def _again(
+        self, new: NewChange, change: Change, caller: Caller, cancel: Cancel | None
+    ) -> Proposed:
+        """The same call of the same turn has proposed before: that request is the answer.
+
+        A preview that a restart cut off is made anew; one that failed has failed for good.
+        """
         with self._store.read() as conn:
             stored = changes.by_call(conn, new.turn or "", new.call_id or "")
         if stored is None:
             raise Illegal("The request could not be stored. Ask again.")
+        with self._lock:
+            under_way = stored.id in self._running
+        if stored.state == "previewing" and not under_way:
+            return self.preview(stored, change, caller, cancel=cancel)
+        if stored.state == "failed":
+            raise refuse("preview.failed", stored.error or "It could not be previewed.")
         kept = load(stored)
         return Proposed(change=stored.id, state=stored.state, rows=kept.diff.total if kept else 0)
 
     def preview(
-        self, stored: StoredChange, change: Change, caller: Caller, earlier: Diff | None = None
+        self,
+        stored: StoredChange,
+        change: Change,
+        caller: Caller,
+        earlier: Diff | None = None,
+        cancel: Cancel | None = None,
     ) -> Proposed:
         """Takes a request that is `previewing` to `pending`, or to `failed` with the reason.
 
@@ -63,7 +103,8 @@ class Previews:
         """
         try:
             intent = self._trail.intent(caller, stored, preview=True)
-            diff = self._captured(stored, change, caller, intent)
+            diff = self._captured(stored, change, caller, intent, cancel or Cancel())
+            risk = self._risk(stored, diff)
         except GuardError as error:
             with self._store.write() as conn:
                 changes.move(
@@ -74,25 +115,63 @@ class Previews:
                     now=self._store.now(),
                     error=str(error),
                 )
+                self._notices.queue(conn, "decided", stored.id)
             raise
-        preview = Preview(
-            summary_json=counts(diff),
-            preview_json=dump(Kept(diff=diff, earlier=earlier)),
-            fingerprint=diff.fingerprint(stored.statement_sha),
-            undo_kind=diff.undo,
-        )
+        preview = self._preview(stored, diff, risk, earlier)
         with self._store.write() as conn:
             now = self._store.now()
             changes.record_preview(conn, stored.id, preview, now=now)
             expires = now + dt.timedelta(hours=self._settings.expires_hours)
             changes.move(conn, stored.id, "previewing", "pending", now=now, expires_at=expires)
-            self._trail.requested(caller, changes.get(conn, stored.id), diff)
+            self._notices.queue(conn, "new" if earlier is None else "drifted", stored.id)
+            self._trail.requested(caller, changes.get(conn, stored.id), diff, risk)
         return Proposed(change=stored.id, state="pending", rows=diff.total)
 
-    def _captured(self, stored: StoredChange, change: Change, caller: Caller, intent: str) -> Diff:
+    def stop(self, change: int) -> bool:
+        """Stops a preview that this process runs; False where it runs none of that request."""
+        with self._lock:
+            cancel = self._running.get(change)
+        if cancel is not None:
+            cancel.set()
+        return cancel is not None
+
+    def _preview(
+        self, stored: StoredChange, diff: Diff, risk: Risk, earlier: Diff | None
+    ) -> Preview:
+        most = self._settings.max_diff_rows
+        shown = replace(diff, tables=tuple(replace(t, rows=t.rows[:most]) for t in diff.tables))
+        cut = any(len(t.rows) > most for t in diff.tables)
+        return Preview(
+            summary_json=counts(diff),
+            preview_json=dump(Kept(diff=shown, earlier=earlier)),
+            fingerprint=diff.fingerprint(stored.statement_sha),
+            undo_kind=diff.undo,
+            rows_packed=pack(diff) if cut else None,
+            tier=risk.tier,
+            tier_reasons_json=dump_reasons(risk),
+            approvers_needed=risk.approvers,
+            admins_needed=risk.admins,
+        )
+
+    def _risk(self, stored: StoredChange, diff: Diff) -> Risk:
+        catalog = self._sources.get(stored.source).catalog()
+        undo = stored.undo_of is not None
+        return assess(
+            diff,
+            settings=self._settings,
+            environment=self._policies.current().sources[stored.source].environment,
+            catalog=catalog,
+            shape=None if undo else shape_of(stored.statement, catalog.dialect),
+        )
+
+    def _captured(
+        self, stored: StoredChange, change: Change, caller: Caller, intent: str, cancel: Cancel
+    ) -> Diff:
+        with self._lock:
+            self._running[stored.id] = cancel
         try:
-            diff = self._writer.preview(change, self.caps(), Cancel())
-            if diff.total == 0:
+            diff = self._writer.preview(change, self.preview_caps(), cancel)
+            if diff.is_empty:
                 raise refuse(
                     "preview.no_rows",
                     "This would change no row, so there is nothing to approve.",
@@ -101,8 +180,19 @@ class Previews:
         except GuardError as error:
             self._trail.failed(caller, stored, intent, error)
             raise
+        finally:
+            with self._lock:
+                self._running.pop(stored.id, None)
         self._trail.previewed(caller, stored, intent, diff)
         return diff
+
+    def preview_caps(self) -> ChangeCaps:
+        """Returns what a preview may cost: more rows are counted than may be changed.
+
+        Every row that a change may touch is captured, so that all of them can be taken along.
+        """
+        caps = self.caps()
+        return replace(caps, max_rows=self._settings.counted_rows, shown_rows=caps.max_rows)
 
     def caps(self) -> ChangeCaps:
         """Returns what running a change may cost."""

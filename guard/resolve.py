@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from guard.access import Clause, ColumnUse
+from guard.access import Clause, ColumnUse, TokenUse
 from guard.catalog import Catalog
 from guard.errors import Refusal
 from guard.expressions import Place
@@ -28,6 +28,7 @@ class Resolution:
     tables: tuple[str, ...]
     writes: tuple[str, ...]
     columns: tuple[ColumnUse, ...]
+    tokens: tuple[TokenUse, ...]
     problems: tuple[Refusal, ...]
 
 
@@ -44,6 +45,7 @@ def resolve(tree: exp.Expr, catalog: Catalog) -> Resolution:
         tables=tuple(resolver.tables),
         writes=tuple(resolver.writes),
         columns=tuple(resolver.ledger.uses),
+        tokens=tuple(resolver.ledger.tokens.values()),
         problems=tuple(resolver.ledger.problems),
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from guard.caller import Caller
 from guard.changes import load
+from guard.deciding import Deciding
 from guard.diff import Diff
 from guard.engines.base import Cancel, Change
 from guard.errors import (
@@ -22,23 +23,24 @@ from guard.errors import (
     Refused,
     refuse,
 )
-from guard.gate import Proposal, Proposed
 from guard.inbox import REVIEWERS, Inbox, may_see
+from guard.inforce import InForce
 from guard.judging import judge, scope_in
 from guard.logtext import sha256_of
+from guard.notices import Notices
 from guard.policy import Hold, Principal
-from guard.policyfile import Policy
 from guard.previews import Previews
+from guard.proposals import Proposal, Proposed
 from guard.reviewtrail import ReviewTrail
 from guard.settlement import GATEHOUSE, Settlement
+from guard.shapes import shape_of
 from guard.source import Sources
+from guard.unattended import Unattended
 from guard.writer import ApprovedChange, Writer, sealed
 from store import Connection, IllegalMove, Store, StoreConflict, approvals, changes
 from store.changes import NewChange, StoredChange
 from store.states import ChangeState
 
-APPROVED_FOR = dt.timedelta(minutes=30)
-"""How long an approval may wait to be used."""
 _OPEN = frozenset({"draft", "previewing", "pending", "approved", "executing", "unknown"})
 
 
@@ -49,25 +51,30 @@ class Review:
         self,
         *,
         store: Store,
-        policy: Policy,
+        policies: InForce,
         sources: Sources,
         writer: Writer,
         inbox: Inbox,
         previews: Previews,
         settlement: Settlement,
         trail: ReviewTrail,
+        notices: Notices,
+        unattended: Unattended,
         look_up: Callable[[str], Principal | None],
     ) -> None:
         """`look_up` returns the account with that id as it is now, None when it may not act."""
         self._store = store
-        self._policy = policy
+        self._policies = policies
         self._sources = sources
         self._writer = writer
         self.inbox = inbox
         self._previews = previews
         self._settlement = settlement
         self._trail = trail
+        self._notices = notices
+        self._unattended = unattended
         self._look_up = look_up
+        self._deciding = Deciding(store, policies, inbox, look_up)
 
     # Asking ---------------------------------------------------------------------------------------
 
@@ -92,9 +99,56 @@ class Review:
             conversation=caller.session,
             turn=caller.request if proposal.call_id else None,
             call_id=proposal.call_id,
+            template=shape_of(text, proposal.judgement.statement.dialect).template,
         )
-        change = Change(source=new.source, sql=text, targets=proposal.judgement.access.writes)
-        return self._previews.request(new, change, caller)
+        access = proposal.judgement.access
+        change = Change(
+            source=new.source, sql=text, targets=access.writes, schema=access.schema is not None
+        )
+        made = self._previews.request(new, change, caller, proposal.cancel)
+        return self._by_rule(made, caller)
+
+    def _by_rule(self, made: Proposed, caller: Caller) -> Proposed:
+        """Applies a new request at once where a rule of the policy lets it run without a person."""
+        with self._store.read() as conn:
+            stored = changes.get(conn, made.change)
+        rule = self._unattended.rule_for(stored, caller)
+        if made.state != "pending" or rule is None:
+            return made
+        machine = Caller(principal=GATEHOUSE, channel="console", session=stored.conversation)
+        try:
+            with self._store.write() as conn:
+                if not self._unattended.book(conn, stored, rule):
+                    return made
+                now = self._store.now()
+                changes.approve_by_rule(
+                    conn, stored.id, rule, now=now, expires_at=now + self._use_within
+                )
+                self._trail.decided(machine, stored, "approved", f"No person: {rule}")
+                self._notices.queue(conn, "decided", stored.id)
+            self._run(stored.id, machine)
+        except GuardError:
+            # It stands as what became of it: back in review, failed or unknown, with the reason.
+            pass
+        with self._store.read() as conn:
+            return Proposed(
+                change=made.change, state=changes.get(conn, made.change).state, rows=made.rows
+            )
+
+    @property
+    def _use_within(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self._policies.current().approvals.apply_within_minutes)
+
+    def stop_preview(self, change: int, caller: Caller) -> bool:
+        """Stops the preview of one's own request; False where this process does not run it.
+
+        Raises:
+            Illegal: somebody else's.
+        """
+        caller = self._current(caller)
+        if self._load(change, caller).author != caller.principal.id:
+            raise Illegal("Only the person who asked for a change can stop its preview.")
+        return self._previews.stop(change)
 
     def undo(self, change: int, caller: Caller, reason: str) -> Proposed:
         """Returns a new request that takes an executed one back, through the same review.
@@ -145,11 +199,11 @@ class Review:
         self.expire()
         try:
             with self._store.write() as conn:
-                stored = self._deciding(conn, change, caller)
+                stored = self._deciding.request(conn, change, caller)
+                self._deciding.readable(conn, stored, caller)
                 if (stored.fingerprint, stored.version) != (fingerprint, version):
                     raise Illegal("The request has changed since it was shown. Look at it again.")
                 enough = self._vote(conn, stored, caller, comment)
-                self._trail.decided(caller, stored, "approved", comment)
         except StoreConflict as error:
             raise Illegal("You have decided on this request already.") from error
         except Refused as refused:
@@ -161,6 +215,7 @@ class Review:
 
     def _vote(self, conn: Connection, stored: StoredChange, caller: Caller, comment: str) -> bool:
         now = self._store.now()
+        fast, bulk = self._deciding.unread(conn, stored, caller)
         approvals.vote(
             conn,
             stored.id,
@@ -170,11 +225,19 @@ class Review:
             fingerprint=stored.fingerprint or "",
             comment=comment.strip(),
             now=now,
+            fast=fast,
+            bulk=bulk,
         )
-        enough = approvals.yes_count(conn, stored.id) >= stored.approvers_needed
+        self._trail.decided(caller, stored, "approved", comment)
+        if fast:
+            self._trail.flagged(caller, stored, "approved sooner than its rows can be read")
+        if bulk:
+            self._trail.flagged(caller, stored, "one of many approvals by one person at once")
+        enough = self._deciding.quorum(conn, stored).met
         if enough:
-            until = now + APPROVED_FOR
+            until = now + self._use_within
             changes.move(conn, stored.id, "pending", "approved", now=now, expires_at=until)
+            self._notices.queue(conn, "decided", stored.id)
         return enough
 
     def reject(self, change: int, caller: Caller, reason: str) -> None:
@@ -189,7 +252,7 @@ class Review:
             raise Illegal("Say why you reject it; the author reads that.")
         self._load(change, caller)
         with self._store.write() as conn:
-            stored = self._deciding(conn, change, caller)
+            stored = self._deciding.request(conn, change, caller)
             now = self._store.now()
             approvals.vote(
                 conn,
@@ -203,6 +266,7 @@ class Review:
             )
             changes.move(conn, change, "pending", "rejected", now=now)
             self._trail.decided(caller, stored, "rejected", reason)
+            self._notices.queue(conn, "decided", change)
 
     def withdraw(self, change: int, caller: Caller) -> None:
         """Takes one's own request back before it ran.
@@ -218,6 +282,7 @@ class Review:
             state: ChangeState = "approved" if stored.state == "approved" else "pending"
             changes.move(conn, change, state, "withdrawn", now=self._store.now())
             self._trail.decided(caller, stored, "withdrawn", "")
+            self._notices.queue(conn, "decided", change)
 
     def comment(self, change: int, caller: Caller, text: str) -> None:
         """Adds a comment to a request one may see.
@@ -236,6 +301,9 @@ class Review:
 
     def expire(self) -> tuple[int, ...]:
         """Expires what is overdue, in a transaction of its own; returns the numbers."""
+        with self._store.read() as conn:
+            if not changes.overdue(conn, now=self._store.now()):
+                return ()
         with self._store.write() as conn:
             due = changes.expire_due(conn, now=self._store.now())
             for change in due:
@@ -243,28 +311,39 @@ class Review:
                 self._trail.decided(
                     Caller(principal=GATEHOUSE, channel="console"), stored, "expired", ""
                 )
+                self._notices.queue(conn, "expired", change)
         return due
 
-    def _deciding(self, conn: Connection, change: int, caller: Caller) -> StoredChange:
-        """The request, if this person may decide on it now."""
-        person = caller.principal
-        stored = changes.get(conn, change)
-        if caller.channel == "agent":
-            raise refuse("approve.agent", "An agent never decides on a change.")
-        if not person.roles & REVIEWERS:
-            raise refuse("approve.role", "Deciding on changes needs the reviewer role.")
-        if stored.author == person.id:
-            raise refuse(
-                "approve.author", "You asked for this change, so someone else must review it."
-            )
-        if stored.state != "pending":
-            raise Illegal(f"Request #{change} is {stored.state}; there is nothing to decide.")
-        if not self.inbox.in_scope(stored, person):
-            raise refuse(
-                "approve.scope",
-                "Part of this change is outside what you can read, so you cannot decide on it.",
-            )
-        return stored
+    def remind(self) -> tuple[int, ...]:
+        """Queues a reminder for what has waited half of its time; returns the numbers."""
+        with self._store.read() as conn:
+            found = changes.remind_due(conn, now=self._store.now())
+        if not found:
+            return ()
+        with self._store.write() as conn:
+            due = changes.mark_reminded(conn, found, now=self._store.now())
+            for change in due:
+                self._notices.queue(conn, "reminder", change)
+        return due
+
+    def refresh(self) -> tuple[int, ...]:
+        """Previews anew what was approved and not applied in time; returns the numbers."""
+        with self._store.read() as conn:
+            due = changes.lapsed(conn, now=self._store.now())
+        for change in due:
+            with self._store.read() as conn:
+                stored = changes.get(conn, change)
+            self._lapsed(stored, Caller(principal=GATEHOUSE, channel="console"))
+        return due
+
+    def _lapsed(self, stored: StoredChange, caller: Caller) -> None:
+        """Back to review: an approval that waited too long is void, and the rows are read again."""
+        try:
+            with self._store.write() as conn:
+                changes.move(conn, stored.id, "approved", "previewing", now=self._store.now())
+        except IllegalMove:
+            return  # applied or withdrawn meanwhile
+        self._preview_again(stored, caller)
 
     # Doing ----------------------------------------------------------------------------------------
 
@@ -285,6 +364,17 @@ class Review:
             raise Illegal(f"Request #{change} is {stored.state}, so it cannot be applied.")
         if not (caller.principal.roles & REVIEWERS or stored.author == caller.principal.id):
             raise refuse("apply.role", "Applying needs the reviewer role.")
+        if stored.expires_at <= self._store.now():
+            self._lapsed(stored, caller)
+            raise Illegal(
+                f"The approval of request #{change} was not used in time. It was previewed again "
+                "and waits for review."
+            )
+        return self._run(change, caller)
+
+    def _run(self, change: int, caller: Caller) -> Diff:
+        with self._store.read() as conn:
+            stored = changes.get(conn, change)
         approved = self._approved(stored, caller)
         try:
             with self._store.write() as conn:
@@ -297,9 +387,13 @@ class Review:
         """Decides again, with the author's rights of now, and seals what was approved."""
         kept = load(stored)
         with self._store.read() as conn:
-            yes = approvals.yes_count(conn, stored.id)
+            agreed = (
+                self._deciding.quorum(conn, stored).met
+                if stored.auto is None
+                else (self._unattended.still(stored))
+            )
             image = changes.undo_image(conn, stored.undo_of) if stored.undo_of else None
-        if kept is None or stored.fingerprint is None or yes < stored.approvers_needed:
+        if kept is None or stored.fingerprint is None or not agreed:
             raise Illegal(f"Request #{stored.id} has not been approved by enough people.")
         try:
             targets = self._still_allowed(stored)
@@ -319,6 +413,7 @@ class Review:
                 undo_image=image,
                 targets=targets,
                 decided=decided,
+                schema=_defines(stored),
             ),
         )
 
@@ -331,9 +426,12 @@ class Review:
         if stored.undo_of is not None:
             self._may_propose(stored, caller)
             return ()
-        scope = scope_in(self._policy, caller, stored.source)
-        catalog = self._sources.get(stored.source).catalog()
-        judged = judge(stored.statement, self._policy, scope, caller, catalog)
+        policy = self._policies.current()
+        scope = scope_in(policy, caller, stored.source)
+        target = self._sources.get(stored.source)
+        if target.settings != scope.settings:
+            raise refuse("policy.changed", "The policy changed while this was judged. Try again.")
+        judged = judge(stored.statement, policy, scope, caller, target.catalog())
         if not isinstance(judged.decision, Hold):
             raise refuse(
                 "apply.not_allowed", "The policy does not let the author propose this any more."
@@ -342,11 +440,13 @@ class Review:
 
     def _may_propose(self, stored: StoredChange, caller: Caller) -> None:
         """An undo needs the right to read every table of the change and to propose changes."""
-        scope = scope_in(self._policy, caller, stored.source)
+        scope = scope_in(self._policies.current(), caller, stored.source)
         kept = load(stored)
-        tables = [t.table for t in kept.diff.tables] if kept else []
+        diff = kept.diff if kept else None
+        tables = [t.table for t in diff.tables] + [s.table for s in diff.schema] if diff else []
         blocked = next((t for t in tables if not scope.reads(t)), None)
-        proposes = any(scope.proposes(t) for t in tables)
+        may = scope.defines if _defines(stored) else scope.proposes
+        proposes = any(may(t) for t in tables)
         if blocked is not None or not proposes or not scope.settings.writes:
             raise refuse(
                 "write.not_allowed",
@@ -382,18 +482,35 @@ class Review:
 
     def _drifted(self, stored: StoredChange, caller: Caller, error: Drifted) -> None:
         """Back to review with both diffs; the old approvals are void."""
-        kept = load(stored)
         with self._store.write() as conn:
             now = self._store.now()
             changes.move(conn, stored.id, "executing", "drifted", now=now, error=str(error))
             self._trail.decided(caller, stored, "drifted", str(error))
             changes.move(conn, stored.id, "drifted", "previewing", now=now)
-            image = changes.undo_image(conn, stored.undo_of) if stored.undo_of else None
-        sql = None if stored.undo_of else stored.statement
-        change = Change(source=stored.source, sql=sql, undo_image=image)
-        earlier = kept.diff if kept else None
+        self._preview_again(stored, caller)
+
+    def _preview_again(self, stored: StoredChange, caller: Caller) -> None:
+        kept = load(stored)
         try:
-            self._previews.preview(stored, change, caller, earlier)
+            targets = self._still_allowed(stored)
+        except Refused as refused:
+            self._trail.refused(caller, stored, refused.refusal.rule, refused.refusal.reason)
+            with self._store.write() as conn:
+                now, said = self._store.now(), refused.refusal.reason
+                changes.move(conn, stored.id, "previewing", "failed", now=now, error=said)
+                self._notices.queue(conn, "decided", stored.id)
+            return
+        with self._store.read() as conn:
+            image = changes.undo_image(conn, stored.undo_of) if stored.undo_of else None
+        change = Change(
+            source=stored.source,
+            sql=None if stored.undo_of else stored.statement,
+            undo_image=image,
+            targets=targets,
+            schema=_defines(stored),
+        )
+        try:
+            self._previews.preview(stored, change, caller, kept.diff if kept else None)
         except GuardError:
             # The request stands as failed with the reason; the drift is what the caller hears.
             return
@@ -412,3 +529,8 @@ class Review:
         if stored is None or not may_see(caller.principal, stored):
             raise Illegal(f"There is no change request #{change} that you can see.")
         return stored
+
+
+def _defines(stored: StoredChange) -> bool:
+    """True when a request changes the schema, by the rule that held it."""
+    return stored.rule.startswith("ddl.")

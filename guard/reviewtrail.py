@@ -8,11 +8,13 @@ from audit import (
     ApprovalFacts,
     AuditEvent,
     AuditLog,
+    ConfigFacts,
     Effect,
     ErrorFacts,
     EventType,
     Outcome,
     Part,
+    PolicyFacts,
     Receipt,
     shorten,
 )
@@ -20,6 +22,7 @@ from guard.caller import Caller
 from guard.diff import Diff
 from guard.errors import GuardError, Interrupted, Refused
 from guard.logtext import log_safe, sha256_of, without_literals
+from guard.risk import Risk
 from store.changes import StoredChange
 
 
@@ -29,18 +32,50 @@ class ReviewTrail:
     def __init__(self, log: AuditLog) -> None:
         self._log = log
 
-    def requested(self, caller: Caller, change: StoredChange, diff: Diff) -> Receipt:
-        """Writes that a request waits for review."""
-        rows = f"{diff.total} {'row' if diff.total == 1 else 'rows'}"
+    def requested(self, caller: Caller, change: StoredChange, diff: Diff, risk: Risk) -> Receipt:
+        """Writes that a request waits for review, and how risky it was found."""
+        rows = _rows(diff)
         tables = ", ".join(t.table for t in diff.tables) or "no table"
         return self._write(
             "approval.requested",
             caller,
             change,
             "pending",
-            f"Request #{change.id}: {rows} in {tables}",
+            f"Request #{change.id}: {rows} in {tables}, tier {risk.tier}",
             self._facts(change, reason=change.reason),
             _effect(diff),
+            PolicyFacts(
+                decision="needs_approval",
+                rule=change.rule,
+                reasons=tuple(r.text for r in risk.reasons),
+                risk=f"tier {risk.tier}",
+            ),
+        )
+
+    def flagged(self, caller: Caller, change: StoredChange, why: str) -> Receipt:
+        """Writes that an approval looks as if nobody had read what it was for."""
+        return self._write(
+            "approval.flagged",
+            caller,
+            change,
+            "success",
+            f"Request #{change.id}: {why}",
+            self._facts(change, decision="approved", by=caller.principal.id),
+        )
+
+    def template(
+        self, caller: Caller, promotion: int, source: str, change: str, reason: str
+    ) -> Receipt:
+        """Writes what became of a statement template's leave to run without a person."""
+        said = f": {reason}" if reason else ""
+        return self._log.append(
+            AuditEvent(
+                type="config.changed",
+                actor=caller.actor(),
+                outcome="success",
+                summary=shorten(log_safe(f"Template {promotion} on {source} {change}{said}")),
+                parts=(ConfigFacts(kind="template", name=str(promotion), change=change),),
+            )
         )
 
     def decided(
@@ -105,7 +140,7 @@ class ReviewTrail:
             caller,
             change,
             "success",
-            f"Request #{change.id} previewed and rolled back: {diff.total} rows",
+            f"Request #{change.id} previewed and rolled back: {_rows(diff)}",
             Effect(intent_id=intent, rows=diff.total),
         )
 
@@ -116,7 +151,7 @@ class ReviewTrail:
             caller,
             change,
             "success",
-            f"Request #{change.id} applied: {diff.total} rows",
+            f"Request #{change.id} applied: {_rows(diff)}",
             _effect(diff, intent),
         )
 
@@ -218,6 +253,10 @@ class ReviewTrail:
             request=caller.request,
             parts=(action, *parts),
         )
+
+
+def _rows(diff: Diff) -> str:
+    return f"{diff.total} {'row' if diff.total == 1 else 'rows'}"
 
 
 def _effect(diff: Diff, intent: str | None = None) -> Effect:

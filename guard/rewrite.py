@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass
+from dataclasses import InitVar, dataclass, field
 
 from sqlglot import exp
 
 from guard.catalog import Catalog
 from guard.errors import Refused, refuse
+from guard.identity import NO_IDENTITY, Identity
 from guard.lineage import Lineage, is_read, summarise
 from guard.policy import Allow, Terms
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
 from guard.rewriting.settled import settled, too_long
-from guard.rewriting.spelling import bare, faithful
+from guard.rewriting.spelling import bare, faithful, without_dual
 from guard.rewriting.tables import Tables
+from guard.rewriting.unveiled import Values, unveiled
 from guard.statement import Statement
 from guard.tracing import Plan, Walk
 from guard.views import expand_views
@@ -28,21 +30,26 @@ _SEAL = object()
 class GuardedQuery:
     """SQL with row filters and limit inside, ready for an engine, which accepts nothing else.
 
+    `shown` is `sql` as it may be told: where `sql` has the value of a pseudonym, the pseudonym.
     `max_rows` is what the engine may return at most; `sql` asks for one row more, to know of a cut.
+    `most_rows` is how many may be shown, at most what the statement's own limit says.
     `readable` maps each base table to the columns the engine's own authorizer must allow, those
     that row filters read included. `lineage` is that of the statement as the person wrote it,
-    views expanded, and matches the result position by position. Only this module can build one:
-    `seal` is its own.
+    views expanded, and matches the result position by position. `identity` is who it runs as inside
+    a server. Only this module can build one: `seal` is its own.
     """
 
     source: str
     dialect: str
-    sql: str
+    sql: str = field(repr=False)
+    shown: str
     max_rows: int
+    most_rows: int
     max_bytes: int
     timeout_ms: int
     readable: tuple[tuple[str, tuple[str, ...]], ...]
     lineage: Lineage
+    identity: Identity = NO_IDENTITY
     seal: InitVar[object]
 
     def __post_init__(self, seal: object) -> None:
@@ -50,7 +57,9 @@ class GuardedQuery:
             raise TypeError("A GuardedQuery comes from guard.rewrite.rewrite and nowhere else.")
 
 
-def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuery:
+def rewrite(
+    statement: Statement, allow: Allow, catalog: Catalog, values: Values | None = None
+) -> GuardedQuery:
     """Returns what may be sent to the engine.
 
     In order: views are expanded, stars written out, every base table with a row filter put into a
@@ -59,7 +68,7 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
     text is generated from that tree; parsed again it must give the same tree, and judged again it
     must be a read of the allowed tables.
 
-    `catalog` is the one the statement was judged with.
+    `catalog` is the one the statement was judged with, `values` what its pseudonyms stand for.
 
     Raises:
         Refused: the statement is no query (`rewrite.not_a_query`), its columns cannot be told
@@ -73,16 +82,18 @@ def rewrite(statement: Statement, allow: Allow, catalog: Catalog) -> GuardedQuer
             alternative="The tables and columns of the source are listed beside the question.",
         )
     try:
-        return _rewritten(statement, allow.terms, catalog)
+        return _rewritten(statement, allow.terms, catalog, values or {})
     except RecursionError as error:
         raise too_long() from error
 
 
-def _rewritten(statement: Statement, terms: Terms, catalog: Catalog) -> GuardedQuery:
+def _rewritten(
+    statement: Statement, terms: Terms, catalog: Catalog, values: Values
+) -> GuardedQuery:
     reach = _in_reach(catalog, terms)
     filters = row_filters(terms, catalog)
     tables = Tables(catalog=reach, filters=filters)
-    tree = bare(expand_views(statement.tree, reach))
+    tree = without_dual(bare(expand_views(statement.tree, reach)), catalog.dialect)
     traced = Walk(reach).run(tree)
     if traced.outputs is None or traced.plan.doubts:
         raise _untraceable(traced.plan)
@@ -90,17 +101,21 @@ def _rewritten(statement: Statement, terms: Terms, catalog: Catalog) -> GuardedQ
     _refuse_bare_tables(tree, catalog.dialect)
     tree = carry_out(tree, traced.plan)
     tree = tables.bind(tree, spell_columns=traced.plan.whole_rows)
-    tree = limited(tree, terms.limits.display_rows + 1, catalog.dialect)
+    tree = limited(tree, terms.limits.fetched_rows + 1, catalog.dialect)
+    own_limit = int(tree.args["limit"].expression.name)
     final = settled(faithful(tree, catalog.dialect), tables, traced.outputs)
     return GuardedQuery(
         source=catalog.source,
         dialect=catalog.dialect,
-        sql=final.text,
-        max_rows=terms.limits.display_rows,
+        sql=unveiled(final, values) if values else final.text,
+        shown=final.text,
+        max_rows=terms.limits.fetched_rows,
+        most_rows=min(own_limit, terms.limits.shown_rows),
         max_bytes=terms.limits.max_bytes,
         timeout_ms=round(terms.limits.timeout_seconds * 1000),
         readable=_readable(reach, filters),
         lineage=lineage,
+        identity=terms.identity,
         seal=_SEAL,
     )
 

@@ -13,9 +13,9 @@ from audit import SYSTEM, Action, AuditEvent, AuditLog, Effect, ErrorFacts
 from guard.catalog import Catalog
 from guard.engines.base import Cancel, Engine
 from guard.errors import GuardError
+from guard.limitpolicy import Limits
 from guard.logtext import without_literals
 from guard.policy import Allow, Terms
-from guard.policyfile import Limits
 from guard.rewrite import rewrite
 from guard.statement import parse
 from guard.values import Place, listable, listing

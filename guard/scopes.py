@@ -108,6 +108,19 @@ class Relation:
     base: Table | None = None
     hidden: bool = False
     """True for the right side of a SEMI or ANTI join: in reach of ON only."""
+    others: tuple[Relation, ...] = ()
+    """The relations that share this name, where several do."""
+
+    def conceals(self, name: str) -> bool:
+        """True when the name may be a column that is there and does not exist for the person."""
+        if self.base is not None and self.base.conceals(name):
+            return True
+        return any(other.conceals(name) for other in self.others)
+
+    @property
+    def concealed(self) -> frozenset[str]:
+        """The names of such columns, casefolded."""
+        return frozenset(c.name.casefold() for c in self.base.hidden) if self.base else frozenset()
 
 
 def table_outputs(table: Table) -> Outputs:
@@ -143,13 +156,18 @@ class Scope:
             if len(found) == 1:
                 return found[0]
             if found:
-                return Relation(name=name, outputs=Scope(relations=found).everything())
+                outputs = Scope(relations=found).everything()
+                return Relation(name=name, outputs=outputs, others=tuple(found))
         return None
 
     def columns(self, name: str) -> list[Value]:
         """Returns what the relations of this scope alone call `name`, one value for each."""
         found = (r.outputs.exactly(name) for r in self.relations if not r.hidden)
         return [union(values) for values in found if values]
+
+    def conceals(self, name: str) -> bool:
+        """True when a relation in reach has a hidden column that the name may mean."""
+        return any(r.conceals(name) for r in self.relations if not r.hidden)
 
     def vaguely(self, name: str, folded: str) -> list[Value]:
         """Returns what else a bare name may mean here.

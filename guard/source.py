@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from guard.catalog import Catalog
 from guard.engines.base import Engine
 from guard.errors import ConfigurationError, SourceUnavailable
-from guard.policyfile import Policy
+from guard.inforce import InForce
+from guard.policyfile import Policy, SourcePolicy
 
 _KEEP_SECONDS = 60.0
 
@@ -28,15 +29,16 @@ class SourceState:
 
 
 class Source:
-    """One database as the read role. Safe to share between threads."""
+    """One database as the read role, for one state of its settings. Threads may share it."""
 
-    def __init__(self, name: str, engine: Engine, tags: Mapping[str, str]) -> None:
+    def __init__(self, name: str, engine: Engine, settings: SourcePolicy) -> None:
         self.name = name
         self.engine = engine
-        self._tags = dict(tags)
+        self.settings = settings
+        self._tags = dict(settings.tags)
         self._lock = threading.Lock()
         self._catalog: Catalog | None = None
-        self._reflected_at = 0.0
+        self._reflected_at = float("-inf")
 
     def catalog(self) -> Catalog:
         """Returns the tagged catalog, at most a minute old.
@@ -48,14 +50,16 @@ class Source:
         """
         with self._lock:
             if self._catalog is None or time.monotonic() - self._reflected_at > _KEEP_SECONDS:
-                self._catalog = self._reflect()
+                found = self._reflect()
+                if found != self._catalog:  # else the same object: what was judged by it holds
+                    self._catalog = found
                 self._reflected_at = time.monotonic()
             return self._catalog
 
     def refresh(self) -> None:
-        """Forgets the catalog, so that the next use reflects again."""
+        """Makes the next use reflect again."""
         with self._lock:
-            self._catalog = None
+            self._reflected_at = float("-inf")
 
     def _reflect(self) -> Catalog:
         catalog = self.engine.reflect()
@@ -68,37 +72,81 @@ class Source:
         return catalog.tagged(self._tags)
 
 
-class Sources:
-    """The sources of one policy, opened on first use through `open_engine`."""
+def reach_of(policy: Policy, source: str) -> tuple[object, ...]:
+    """Returns what of the settings an engine is opened with; the rest may change while it runs."""
+    s = policy.sources[source]
+    return (
+        policy.folder,
+        s.engine,
+        s.database,
+        s.database_secret,
+        s.write_secret,
+        s.schemas,
+        s.identity,
+        s.writes,
+    )
 
-    def __init__(self, policy: Policy, open_source: Callable[[str], Engine]) -> None:
-        self._policy = policy
+
+class Sources:
+    """The sources of the policy in force, opened on first use through `open_source`.
+
+    A source whose settings another policy has changed is opened anew at its next use; what runs on
+    the old engine is stopped where the engine itself must be another.
+    """
+
+    def __init__(self, policies: InForce, open_source: Callable[[str, Policy], Engine]) -> None:
+        self._policies = policies
         self._open = open_source
         self._lock = threading.Lock()
         self._sources: dict[str, Source] = {}
+        self._reaches: dict[str, tuple[object, ...]] = {}
 
-    def get(self, name: str) -> Source:
+    def get(self, name: str, under: Policy | None = None) -> Source:
         """Returns the source.
+
+        `under` is the policy this call has looked up already. A source that is open as it says is
+        the answer; for anything else the policy in force decides, never an older one.
 
         Raises:
             ConfigurationError: no such source, or its secret is not set.
             SourceUnavailable: its engine cannot be started.
         """
-        settings = self._policy.sources.get(name)
-        if settings is None:
-            known = ", ".join(sorted(self._policy.sources))
+        if under is not None and (found := self._open_as(under, name)) is not None:
+            return found
+        policy = self._policies.current()
+        if name not in policy.sources:
+            known = ", ".join(sorted(policy.sources))
             raise ConfigurationError(f"There is no source {name}. The policy names: {known}.")
         with self._lock:
-            if name not in self._sources:
-                self._sources[name] = Source(name, self._open(name), settings.tags)
-            return self._sources[name]
+            opened = self._sources.get(name)
+            if opened is None or opened.settings != policy.sources[name]:
+                opened = self._sources[name] = self._opened(name, policy)
+            return opened
+
+    def _open_as(self, policy: Policy, name: str) -> Source | None:
+        with self._lock:
+            opened, wanted = self._sources.get(name), policy.sources.get(name)
+        same = opened is not None and (opened.settings is wanted or opened.settings == wanted)
+        return opened if same else None
+
+    def _opened(self, name: str, policy: Policy) -> Source:
+        """The source for these settings, on the engine it has where that may stay."""
+        before, reach = self._sources.pop(name, None), reach_of(policy, name)
+        if before is not None and self._reaches.get(name) == reach:
+            return Source(name, before.engine, policy.sources[name])
+        if before is not None:
+            before.engine.close()
+        self._reaches[name] = reach
+        return Source(name, self._open(name, policy), policy.sources[name])
 
     def states(self) -> tuple[SourceState, ...]:
         """Returns one line per source for the admin page and the checklist; never raises."""
-        return tuple(self._state(name) for name in self._policy.sources)
+        return tuple(
+            self._state(name, settings)
+            for name, settings in self._policies.current().sources.items()
+        )
 
-    def _state(self, name: str) -> SourceState:
-        settings = self._policy.sources[name]
+    def _state(self, name: str, settings: SourcePolicy) -> SourceState:
         tables, problem = 0, None
         try:
             tables = len(self.get(name).catalog().tables)

@@ -128,7 +128,7 @@ class Sources(ABC):
     def _merge(self, names: Sequence[str], scope: Scope) -> None:
         for name in names:
             values = [v for r in scope.relations for v in r.outputs.named(name)]
-            if not values:
+            if not values or scope.conceals(name):
                 self.unknown_column(name)
             self.ledger.use(NOTHING.union(*(v.bases for v in values)), "join")
             scope.merged.add(name.casefold())
@@ -171,7 +171,10 @@ class Sources(ABC):
             return
         base = self.base_table(node)
         if base is not None:
-            outputs = table_outputs(base).renamed(_alias_columns(node))
+            renamed = _alias_columns(node)
+            if renamed and base.hidden:
+                self.unknown_column(renamed[0])  # the engine counts hidden columns too
+            outputs = table_outputs(base).renamed(renamed)
             self._add(node, outputs, scope, base=base)
 
     def base_table(self, node: exp.Table) -> Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit import (
     Access,
@@ -23,6 +23,7 @@ from audit import (
     shorten,
 )
 from audit import Agent as AgentFacts
+from guard.budget import NOT_COUNTED, Left
 from guard.caller import Caller
 from guard.catalog import Catalog
 from guard.engines.base import Rows
@@ -31,19 +32,26 @@ from guard.judging import Judgement
 from guard.logtext import log_safe, sha256_of, without_literals
 from guard.policy import Allow, Hold
 from guard.policyfile import Policy
+from guard.reveal import Plan
 from guard.rewrite import GuardedQuery
+from guard.templates import RUN_QUERY, Tool
 from redaction import ColumnReport
 
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """One statement as the log knows it: who sent it where, why, and its shape without values."""
+    """One statement as the log knows it: who sent it where, why, and its shape without values.
+
+    `allowed` is the decision that it may run, not written yet: the intent brings it along.
+    """
 
     caller: Caller
     source: str
     action: Action
     why: str
     policy: Policy
+    tool: Tool = RUN_QUERY
+    allowed: AuditEvent | None = None
 
 
 class Trail:
@@ -64,11 +72,18 @@ class Trail:
         why: str,
         policy: Policy,
         catalog: Catalog | None,
+        tool: Tool = RUN_QUERY,
+        shape: str | None = None,
     ) -> Heard:
-        """Returns the statement as later events name it; writes nothing."""
+        """Returns the statement as later events name it; writes nothing.
+
+        `shape` is what its `action.statement` was when the same text was heard with this catalog.
+        """
         settings = policy.sources.get(source)
         dialect = settings.engine if settings else "sqlite"
-        shape = log_safe(without_literals(sql, dialect, _names(catalog)))
+        if shape is None:
+            known = frozenset[str]() if catalog is None else catalog.words
+            shape = log_safe(without_literals(sql, dialect, known))
         action = Action(
             kind="statement",
             dialect=dialect,
@@ -78,7 +93,14 @@ class Trail:
             template_sha256=sha256_of(shape),
         )
         reason = log_safe(why)
-        return Heard(caller=caller, source=source, action=action, why=reason, policy=policy)
+        return Heard(
+            caller=caller, source=source, action=action, why=reason, policy=policy, tool=tool
+        )
+
+    def called(self, tool: str, source: str, caller: Caller, policy: Policy) -> Heard:
+        """Returns a tool call without a statement as later events name it; writes nothing."""
+        action = Action(kind="tool", verb=tool, source=source)
+        return Heard(caller=caller, source=source, action=action, why="", policy=policy)
 
     def denied(self, heard: Heard, refusal: Refusal, judged: Judgement | None) -> Receipt:
         """Writes that nothing ran, and why."""
@@ -103,11 +125,21 @@ class Trail:
         refusal = Refusal(rule="source.unavailable", reason=str(error), part=heard.source)
         return self.denied(heard, refusal, None)
 
-    def decided(self, heard: Heard, decision: Allow | Hold, judged: Judgement) -> Receipt:
-        """Writes that the policy allows or holds the statement."""
+    def held(self, heard: Heard, hold: Hold, judged: Judgement) -> Receipt:
+        """Writes that the policy holds the statement."""
+        return self._log.append(self._decided(heard, hold, judged))
+
+    def allowed(self, heard: Heard, allow: Allow, judged: Judgement) -> Heard:
+        """Returns the statement with its decision, which is written together with its intent.
+
+        A refusal on the way there is the decision in its place.
+        """
+        return replace(heard, allowed=self._decided(heard, allow, judged))
+
+    def _decided(self, heard: Heard, decision: Allow | Hold, judged: Judgement) -> AuditEvent:
         access = judged.access
         held = isinstance(decision, Hold)
-        return self._write(
+        return self._event(
             "policy.decided",
             heard,
             "pending" if held else "success",
@@ -122,7 +154,7 @@ class Trail:
             *_accessed(judged),
         )
 
-    def intent(self, heard: Heard, query: GuardedQuery) -> Intent:
+    def intent(self, heard: Heard, query: GuardedQuery, left: Left = NOT_COUNTED) -> Intent:
         """Writes that `query` is about to be sent. Nothing may be sent before this returned."""
         event = self._event(
             "query.intent",
@@ -133,9 +165,11 @@ class Trail:
                 max_rows=query.max_rows,
                 max_bytes=query.max_bytes,
                 timeout_ms=query.timeout_ms,
+                queries_left=left.calls,
+                rows_left=left.rows,
             ),
         )
-        self._log.append(event)
+        self._log.append_many([*_pending(heard), event])
         return Intent(id=event.id)
 
     def executed(
@@ -157,6 +191,33 @@ class Trail:
             ),
             Redactions(counts=dict(counts), engine="presidio"),
             Timing(db_us=rows.elapsed_us),
+        )
+
+    def revealing(self, heard: Heard, plan: Plan) -> Heard:
+        """Writes that masked values are about to be fetched to be shown to this person.
+
+        Returns the statement with nothing left to be written before its intent.
+        """
+        event = self._revealed(heard, "pending", "About to reveal", plan, plan.rows)
+        self._log.append_many([*_pending(heard), event])
+        return replace(heard, allowed=None)
+
+    def revealed(self, heard: Heard, plan: Plan, rows: int, cells: int) -> Receipt:
+        """Writes which masked values are shown. Nobody may see them before this returned."""
+        what = f"Revealed {cells} {'cell' if cells == 1 else 'cells'}"
+        return self._log.append(self._revealed(heard, "success", what, plan, rows))
+
+    def _revealed(
+        self, heard: Heard, outcome: Outcome, what: str, plan: Plan, rows: int
+    ) -> AuditEvent:
+        columns = ", ".join(plan.sources)
+        return self._event(
+            "data.revealed",
+            heard,
+            outcome,
+            f"{what} of {columns}, {rows} {'row' if rows == 1 else 'rows'}",
+            Access(columns=plan.sources, classes=plan.entities),
+            Effect(rows=rows),
         )
 
     def failed(self, heard: Heard, intent: Intent, error: GuardError) -> Receipt:
@@ -193,7 +254,7 @@ class Trail:
             summary=shorten(summary),
             session=heard.caller.session,
             request=heard.caller.request,
-            parts=(heard.action, AgentFacts(reason_summary=heard.why or None), *parts),
+            parts=(heard.action, _by(heard), *parts),
         )
 
 
@@ -204,11 +265,12 @@ class Intent:
     id: str
 
 
-def _names(catalog: Catalog | None) -> frozenset[str]:
-    if catalog is None:
-        return frozenset()
-    names = {t.name.casefold() for t in catalog.tables}
-    return frozenset(names | {c.name.casefold() for t in catalog.tables for c in t.columns})
+def _by(heard: Heard) -> AgentFacts:
+    return AgentFacts(tool=heard.tool.template, reason_summary=heard.why or None)
+
+
+def _pending(heard: Heard) -> tuple[AuditEvent, ...]:
+    return () if heard.allowed is None else (heard.allowed,)
 
 
 def _code(error: GuardError) -> str:

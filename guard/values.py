@@ -57,7 +57,7 @@ def _branch(position: int, place: Place, per_column: int) -> exp.Select:
 
 def with_rows(allow: Allow, rows: int) -> Allow:
     """Returns the same permission with room for `rows` rows; they are not shown to anybody."""
-    limits = allow.terms.limits.model_copy(update={"display_rows": rows})
+    limits = allow.terms.limits.model_copy(update={"display_rows": rows, "max_rows": None})
     return replace(allow, terms=replace(allow.terms, limits=limits))
 
 

@@ -63,10 +63,14 @@ def expand(tree: exp.Expression, catalog: Catalog) -> Expanded:
 
     Where `tree` names no view it comes back itself, so what comes back MUST NOT be changed.
     """
-    views = {table.name.casefold() for table in catalog.tables if table.kind == "view"}
-    if not any(table.name.casefold() in views for table in tree.find_all(exp.Table)):
+    if not any(_is_view(table, catalog) for table in tree.find_all(exp.Table)):
         return Expanded(tree=tree, definitions=())
     return _expanded(tree.copy(), catalog)
+
+
+def _is_view(table: exp.Table, catalog: Catalog) -> bool:
+    found = find_table(table, catalog)
+    return found is not None and found.kind == "view"
 
 
 def _expanded(tree: exp.Expression, catalog: Catalog) -> Expanded:
@@ -230,8 +234,8 @@ def _wrapped(query: exp.Expression, view: Table, names: Sequence[str]) -> exp.Ex
 
 def _forget_schema(table: exp.Table, view: Table) -> None:
     """Turns `main.view.column` into `view.column`: a subquery has no schema."""
-    root = table.root()
+    root, name = table.root(), (view.relation or view.name).casefold()
     for column in root.find_all(exp.Column):
-        if column.args.get("db") is not None and column.table.casefold() == view.name.casefold():
+        if column.args.get("db") is not None and column.table.casefold() == name:
             column.set("db", None)
             column.set("catalog", None)

@@ -8,12 +8,14 @@ A crash between any two of them is found by `Review.recover`, which asks the sou
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from guard.diff import Diff
-from guard.engines.base import Cancel, Captured, Change, ChangeCaps, ChangeEngine, Found
+from guard.engines.base import Cancel, Captured, Change, ChangeCaps, ChangeEngine, Engine, Found
 from guard.errors import Drifted
+from guard.source import Sources
 from store import Store, changes
 
 _SEAL = object()
@@ -52,10 +54,14 @@ def sealed(
 class Writer:
     """Holds the write role's engines, opened on first use."""
 
-    def __init__(self, store: Store, open_engine: Callable[[str], ChangeEngine]) -> None:
+    def __init__(
+        self, store: Store, sources: Sources, open_engine: Callable[[str, Engine], ChangeEngine]
+    ) -> None:
         self._store = store
+        self._sources = sources
         self._open = open_engine
-        self._engines: dict[str, ChangeEngine] = {}
+        self._lock = threading.Lock()
+        self._engines: dict[str, tuple[Engine, ChangeEngine]] = {}
 
     def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
         """Returns the exact diff; the change was run and rolled back. Raises as the engine does."""
@@ -97,11 +103,20 @@ class Writer:
 
     def close(self) -> None:
         """Ends the write role's processes."""
-        for engine in self._engines.values():
-            engine.close()
-        self._engines.clear()
+        with self._lock:
+            for _, engine in self._engines.values():
+                engine.close()
+            self._engines.clear()
 
     def _engine(self, source: str) -> ChangeEngine:
-        if source not in self._engines:
-            self._engines[source] = self._open(source)
-        return self._engines[source]
+        reader = self._sources.get(source).engine
+        with self._lock:
+            kept = self._engines.get(source)
+            if kept is not None and kept[0] is reader:
+                return kept[1]
+            if kept is not None:
+                kept[1].close()  # the policy names another database or login since
+                del self._engines[source]
+            opened = self._open(source, reader)
+            self._engines[source] = (reader, opened)
+            return opened

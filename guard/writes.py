@@ -85,9 +85,22 @@ def _insert(tree: exp.Insert, scope: Scope, reads: Resolver) -> None:
     source = _given(tree, "expression")
     if source is not None:
         reads.query(source, None, "output")
+    if not listed and not tree.args.get("default"):
+        _by_position(table, reads)
     conflict = _given(tree, "conflict")
     if conflict is not None:
         _conflict(conflict, table, scope, reads)
+
+
+def _by_position(table: Table | None, reads: Resolver) -> None:
+    """The engine counts hidden columns too, so values would land in them."""
+    if table is not None and table.hidden:
+        reads.ledger.problem(
+            "write.columns",
+            f"An insert into {table.name} must name its columns.",
+            table.name,
+            alternative=f"Write INSERT INTO {table.name} (column, ...) with columns you can read.",
+        )
 
 
 def _conflict(node: exp.Expr, table: Table | None, scope: Scope, reads: Resolver) -> None:
@@ -235,5 +248,7 @@ def _merged(then: exp.Expr | None, table: Table | None, scope: Scope, reads: Res
         if isinstance(listed, exp.Tuple | exp.Schema):
             for column in listed.expressions:
                 _assigned(column, table, reads)
+        else:
+            _by_position(table, reads)
         place = Place(scope=scope, clause="output")
         reads.expressions.value(_given(then, "expression"), place)

@@ -151,8 +151,15 @@ class _Redaction:
         return done if done.masked_cells else Done(array=array, entities=Counter())
 
     def _objects(self, array: pa.Array) -> Done:
-        values = array.to_pylist(maps_as_pydicts="lossy")
-        column = Column(hint=self._verdict.hint, edit=self._edit, everything=self._all)
+        prose = self._verdict.is_prose
+        looked_at = self._context.sink == "screen" and self._verdict.basis != "lineage"
+        column = Column(
+            hint=self._verdict.hint,
+            edit=self._edit,
+            everything=self._all,
+            keys=not self._revealed and (self._all or (prose and not looked_at)),
+        )
+        values = array.to_pylist()
         redacted = redact_objects(values, column, self._context)
         if not redacted.entities:
             return Done(array=array, entities=Counter())

@@ -29,6 +29,8 @@ class Context:
     tools: Toolkit
     sink: Sink
     key: SessionKey
+    spans_only: bool = False
+    """Of prose only what was recognised is masked, at every sink and without a language model."""
 
     def mask(self, value: str, entity: str, trust: Trust = "found") -> str:
         """Returns what stands in place of `value`."""
@@ -61,7 +63,8 @@ def edit_found(uniques: pa.Array, hint: NameHint, context: Context, kind: Kind =
 
 def _edited(text: str, spans: tuple[Span, ...], context: Context) -> str:
     whole = len(spans) == 1 and spans[0].end - spans[0].start == len(text)
-    if not whole and context.sink != "screen" and context.tools.model is None and _is_prose(text):
+    blind = context.tools.model is None and not context.spans_only
+    if not whole and context.sink != "screen" and blind and _is_prose(text):
         # Without a language model what else a sentence says about a person cannot be told.
         return masks.token(FREE_TEXT)
     return replace(text, spans, context.mask)
@@ -90,7 +93,8 @@ def edit_all(
 
 def edit_prose(uniques: pa.Array, hint: NameHint, context: Context) -> Edits:
     """Returns the edits of a column declared to be free text."""
-    if context.sink == "screen" or (context.sink == "model" and context.tools.model is not None):
+    may_read = context.tools.model is not None or context.spans_only
+    if context.sink == "screen" or (context.sink == "model" and may_read):
         return edit_found(uniques, hint, context)
     if context.sink == "model":
         return edit_all(uniques, FREE_TEXT, context, "found")

@@ -8,6 +8,7 @@ in prose.
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,9 @@ _MOST: Final = 0.6
 _NEARLY_ALL: Final = 0.9
 _FEW: Final = 4
 _SEVERAL: Final = 8
+_HANDFUL: Final = 64
+_SHORT: Final = 160
+"""Bytes of a value, on average, up to which all patterns are tried in one pass over the column."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -62,6 +66,9 @@ class Scan:
 
 
 _CLEAN: Final = Scan()
+_NOWHERE: Final[Indices] = np.empty(0, np.int64)
+# A word of a Greek, Cyrillic or Armenian text some letters of which look like Latin ones.
+_MIXED_SCRIPTS: Final = re.compile("[A-Za-z][\u0370-\u058f]|[\u0370-\u058f][A-Za-z]")
 # Entities whose values hold digits; a column named after one without any is something else.
 _WITH_DIGITS: Final = frozenset({"number", "id", "network"})
 _NUMERIC_HINTS: Final = frozenset({"PHONE_NUMBER", "CREDIT_CARD", "BANK_ACCOUNT"})
@@ -106,6 +113,7 @@ class _Search:
         self._tools = tools
         self._found: dict[int, list[Span]] = {}
         self._texts: dict[int, str] = {}
+        self._fired = self._at_once() if len(uniques) <= _HANDFUL else None
 
     def run(self) -> Scan:
         """Returns the result of all steps. A vote comes first: it may spare the others."""
@@ -113,6 +121,8 @@ class _Search:
         voted = self._by_vote(candidates)
         if voted is not None:
             return Scan(entity=voted)
+        if self._fired is None:
+            self._fired = self._at_once()
         self._by_patterns(candidates)
         self._without_chance()
         self._by_guests()
@@ -121,17 +131,36 @@ class _Search:
         spans = {i: resolve(found, self._texts[i]) for i, found in self._found.items()}
         return self._majority(spans) or Scan(spans=spans)
 
+    def _at_once(self) -> Mapping[int, Indices] | None:
+        """Returns where each pattern fires; None for long values, to be tried one by one."""
+        if self._all.nbytes > _SHORT * (len(self._all) + _HANDFUL):
+            return None
+        texts = self._all.to_pylist()
+        self._texts = dict(enumerate(texts))
+        return self._tools.patterns.rows(texts)
+
     def _matching(self, rows: Indices, pattern: str) -> Indices:
         if not len(rows):
             return rows
+        if self._fired is not None and pattern in self._tools.patterns:
+            hits = self._fired.get(self._tools.patterns.number(pattern), _NOWHERE)
+            if not len(hits) or len(rows) == len(self._all):
+                return hits
+            return np.intersect1d(rows, hits, assume_unique=True)
         values = self._all if len(rows) == len(self._all) else self._all.take(pa.array(rows))
         mask = pc.match_substring_regex(values, pattern).to_numpy(zero_copy_only=False)
         return np.asarray(rows[mask], np.int64)
 
+    def _silent(self, pattern: str) -> bool:
+        """True when it is known already that the pattern fires nowhere."""
+        fired = self._fired
+        return fired is not None and self._tools.patterns.number(pattern) not in fired
+
     def _take(self, rows: Indices) -> Iterator[tuple[int, str]]:
         missing = [row for row in rows.tolist() if row not in self._texts]
-        texts = self._all.take(pa.array(missing, pa.int64())).to_pylist()
-        self._texts.update(zip(missing, texts, strict=True))
+        if missing:
+            texts = self._all.take(pa.array(missing, pa.int64())).to_pylist()
+            self._texts.update(zip(missing, texts, strict=True))
         for row in rows.tolist():
             yield row, self._texts[row]
 
@@ -150,17 +179,16 @@ class _Search:
 
     def _candidates(self) -> Indices:
         rows = np.arange(len(self._all))
-        ruled_out = pc.or_(
-            pc.match_substring_regex(self._all, shapes.HARMLESS),
-            pc.match_substring_regex(self._all, shapes.DIGEST),
-        )
-        return np.asarray(rows[~ruled_out.to_numpy(zero_copy_only=False)], np.int64)
+        ruled_out = np.zeros(len(rows), np.bool_)
+        for pattern in (shapes.HARMLESS, shapes.DIGEST):
+            ruled_out[self._matching(rows, pattern)] = True
+        return rows[~ruled_out]
 
     def _by_patterns(self, candidates: Indices) -> None:
         everything = np.arange(len(self._all))
         announced: dict[tuple[str, ...], Indices] = {}
         for rule in self._tools.rules:
-            if rule.entity == LOCATION or not self._applies(rule):
+            if self._silent(rule.trigger) or rule.entity == LOCATION or not self._applies(rule):
                 continue
             rows = everything if rule.in_words else candidates
             if rule.strength == "weak":
@@ -200,7 +228,10 @@ class _Search:
     def _by_disguise(self) -> None:
         everything = np.arange(len(self._all))
         for disguise in decode.TELLING:
-            for row, text in self._take(self._matching(everything, disguise.shape)):
+            rows = self._matching(everything, disguise.shape)
+            if disguise.narrow is not None and len(rows):
+                rows = rows[disguise.narrow(self._all)[rows]]
+            for row, text in self._take(rows):
                 if len(text) > MAX_SCAN:
                     hides = self._fires(disguise.decode(text))
                 else:
@@ -221,7 +252,9 @@ class _Search:
         count = sum(
             1 for r in self._tools.rules if r.entity != LOCATION for _ in r.find_in_prose(plain)
         )
-        return count or int(person.read(plain).certain >= 2)
+        if count or _MIXED_SCRIPTS.search(plain):
+            return count
+        return int(person.read(plain).certain >= 2)
 
     def _by_vote(self, candidates: Indices) -> str | None:
         if not self._hint.harmless and len(candidates) >= _NEARLY_ALL * len(self._all):

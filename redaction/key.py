@@ -63,3 +63,20 @@ class SessionKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A session key is not pickled: it never leaves the process.")
+
+
+class NotingKey(SessionKey):
+    """The same key, which notes what it made pseudonyms for: (entity, value, token)."""
+
+    __slots__ = ("noted",)
+
+    def __init__(self, key: SessionKey) -> None:
+        """Takes the key to use."""
+        super().__init__(key._secret)  # noqa: SLF001 - its own class's secret, in one module
+        self.noted: list[tuple[str, str, str]] = []
+
+    def token(self, entity: str, value: str, place: Place = "column") -> str:
+        """Returns the characters that stand for `value`, and notes them."""
+        made = super().token(entity, value, place)
+        self.noted.append((entity, value, made))
+        return made

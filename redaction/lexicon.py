@@ -141,3 +141,11 @@ def _of_person(
         strength: Strength = "likely" if owners & _PEOPLE else "weak"
         return NameHint(entity=e.PERSON, strength=strength, harmless=harmless)
     return NameHint(vetoes=vetoes, harmless=harmless)
+
+
+def names_secret(table: str, column: str, tag: str | None = None) -> bool:
+    """True for a column whose tag or name says that it holds passwords, keys or other secrets."""
+    if tag is not None and e.canonical(tag) == e.SECRET:
+        return True
+    found = hint(column, table)
+    return found.entity == e.SECRET and found.strength == "strong"

@@ -168,6 +168,19 @@ _OURS = re.compile(
     r"|\b(?:[0-9a-f]{1,4}:){3}\*",
     re.IGNORECASE,
 )
+_PSEUDONYM = re.compile(
+    rf"(?:person|user|ip|mac)_{_BODY}|e_[{ALPHABET}]{{{TOKEN_LENGTH}}}@example\.invalid"
+)
+
+
+def is_pseudonym(text: str) -> bool:
+    """True when `text` is a pseudonym and nothing else: the only mask that stands for one value."""
+    return _PSEUDONYM.fullmatch(text) is not None
+
+
+def count_masks(text: str) -> int:
+    """Returns how often a mask or pseudonym of ours stands in `text`."""
+    return sum(1 for _ in _OURS.finditer(text))
 
 
 def mask_tokens(text: str) -> tuple[str, ...]:

@@ -47,6 +47,13 @@ class Column:
     kind: Kind = "text"
     everything: bool = False
     """Values of every type are edited, flags and amounts too."""
+    keys: bool = False
+    """Keys of maps and of JSON objects are edited like values. Names of struct fields never are:
+    they belong to the schema."""
+
+
+class _Data(dict[str, object]):
+    """An object whose keys are data, as those of a map are."""
 
 
 @dataclass(kw_only=True)
@@ -81,6 +88,8 @@ class _Walk:
         self._leaves: dict[tuple[Path, Kind], _Leaves] = defaultdict(_Leaves)
         self._keys: dict[Path, set[str]] = defaultdict(set)
         self._entities: dict[int, list[str]] = defaultdict(list)
+        self._data_keys: dict[str, None] = {}
+        self._masked_keys: dict[str, tuple[str, str]] = {}
         self._row = 0
 
     def run(self, values: Sequence[object]) -> Redacted:
@@ -91,7 +100,9 @@ class _Walk:
             parsed = _parsed(value) if self._column.kind == "text" else None
             if parsed is not None:
                 was_text[row] = value
-            root.append(self._copy(value if parsed is None else parsed, (), 0))
+            was_json = parsed is not None
+            root.append(self._copy(parsed if was_json else value, (), 0, is_json=was_json))
+        self._mask_keys()
         for row in range(len(root)):
             self._row = row
             self._visit_item(root, row, ())
@@ -102,16 +113,34 @@ class _Walk:
             root[row] = json.dumps(root[row], ensure_ascii=False) if changed else original
         return Redacted(values=root, entities={r: tuple(e) for r, e in self._entities.items()})
 
-    def _copy(self, value: object, path: Path, depth: int) -> object:
+    def _copy(self, value: object, path: Path, depth: int, *, is_json: bool) -> object:
         if depth > MAX_DEPTH:
             self._entities[self._row].append(MASKED)
             return masks.token(MASKED)
-        if isinstance(value, Mapping):
-            self._keys[path].update(map(str, value))
-            return {str(k): self._copy(v, (*path, str(k)), depth + 1) for k, v in value.items()}
+        is_map = _is_map(value)
+        if is_map or isinstance(value, Mapping):
+            given: Mapping[object, object] = dict(value)  # type: ignore[call-overload]  # pairs
+            self._keys[path].update(map(str, given))
+            copied = {
+                str(k): self._copy(v, (*path, str(k)), depth + 1, is_json=is_json)
+                for k, v in given.items()
+            }
+            if not (is_map or is_json):
+                return copied
+            self._data_keys.update(dict.fromkeys(copied))
+            return _Data(copied)
         if isinstance(value, list | tuple):
-            return [self._copy(v, path, depth + 1) for v in value]
+            return [self._copy(v, path, depth + 1, is_json=is_json) for v in value]
         return value
+
+    def _mask_keys(self) -> None:
+        """Decides what stands for each key that is data, all of them at once."""
+        keys = list(self._data_keys)
+        if not self._column.keys or not keys:
+            return
+        edits = self._column.edit(pa.array(keys, pa.large_string()), self._column.hint, "text")
+        for index, text in edits.texts.items():
+            self._masked_keys[keys[index]] = text, edits.entities[index][0]
 
     def _visit_item(self, box: list[object], index: int, path: Path) -> None:
         def put(new: str) -> None:
@@ -148,7 +177,8 @@ class _Walk:
             self._visit(value[shown], put, (*path, "*" if is_map else shown))
 
     def _shown(self, key: str, siblings: Mapping[str, object]) -> str:
-        masked = masked_label(key, self._context)
+        masked = self._masked_keys.get(key) if isinstance(siblings, _Data) else None
+        masked = masked or masked_label(key, self._context)
         if masked is None:
             return key
         self._entities[self._row].append(masked[1])
@@ -169,6 +199,13 @@ class _Walk:
             if index in edits.texts:
                 put(edits.texts[index])
                 self._entities[row].extend(edits.entities[index])
+
+
+def _is_map(value: object) -> bool:
+    """True for a map as Arrow gives it: a list of pairs."""
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(v, tuple) and len(v) == 2 for v in value)
 
 
 def _parsed(value: object) -> dict[str, object] | list[object] | None:

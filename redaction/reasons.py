@@ -27,7 +27,7 @@ def sentence(
 def _because(verdict: ColumnVerdict, sink: Sink, entities: tuple[str, ...], why: Why) -> str:
     kinds = " and ".join(entities) if len(entities) < 3 else ", ".join(entities)
     if verdict.revealed_at(sink):
-        return "secrets are never shown"
+        return f"secrets in {_source(verdict)} are never shown"
     match verdict.basis:
         case "unknown":
             return "where the values come from could not be traced"
@@ -41,8 +41,12 @@ def _because(verdict: ColumnVerdict, sink: Sink, entities: tuple[str, ...], why:
     if verdict.is_prose:
         return f"{_source(verdict)} is free text that may hold personal data"
     if why == "name":
-        return f"the name of the column says {kinds}"
-    return f"the values look like {kinds}"
+        return f"the name of the column says {kinds}{_from(verdict)}"
+    return f"the values look like {kinds}{_from(verdict)}"
+
+
+def _from(verdict: ColumnVerdict) -> str:
+    return f", and they come from {verdict.source}" if verdict.source else ""
 
 
 def _source(verdict: ColumnVerdict) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -65,7 +65,8 @@ def _column(
     if verdict.basis in ("implicit", "unknown"):
         done = blank(array, MASKED)
     else:
-        done = redact_array(array, verdict, context)
+        relaxed = verdict.is_prose and verdict.model_reads and context.sink == "model"
+        done = redact_array(array, verdict, replace(context, spans_only=relaxed))
     return done.array, _report(verdict, done, context)
 
 

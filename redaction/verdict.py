@@ -26,7 +26,7 @@ class ColumnVerdict:
     `entity` is the tag, `source` the `table.column` it stands on (for clean columns too: the
     table says what a `name` is the name of). `reveal` is true when the person may see the tagged
     values; it counts on the screen only and never for secrets. `free_text` marks prose that may
-    hold personal data.
+    hold personal data; `model_reads` is true for prose that a model may read span-masked.
 
     MUST be `declared` only where every value is a stored value of a tagged column, untouched:
     such values get pseudonyms and partial masks, which would tell an expression's author about
@@ -39,6 +39,7 @@ class ColumnVerdict:
     source: str | None = None
     reveal: bool = False
     free_text: bool = False
+    model_reads: bool = False
 
     @property
     def tag(self) -> str | None:

@@ -33,6 +33,11 @@ class Account:
     demo: bool
     created_at: dt.datetime
 
+    @property
+    def erased(self) -> bool:
+        """True when nothing tells any more who the person is, see `forget`."""
+        return self.name == _erased(self.id)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
@@ -144,6 +149,26 @@ def set_disabled(conn: Connection, account: str, *, disabled: bool) -> None:
         IllegalMove: there is no such account.
     """
     _set(conn, account, disabled=disabled)
+
+
+def forget(conn: Connection, account: str) -> None:
+    """Removes what tells who the person is; the id stays, and nobody can sign in with it again.
+
+    Raises:
+        IllegalMove: there is no such account.
+    """
+    _set(
+        conn,
+        account,
+        name=_erased(account),
+        display_name="Erased person",
+        password_hash="!",  # noqa: S106  # no password has this hash
+        disabled=True,
+    )
+
+
+def _erased(account: str) -> str:
+    return f"erased-{account}"[:64].casefold()
 
 
 def set_password_hash(conn: Connection, account: str, password_hash: str) -> None:

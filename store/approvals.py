@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, or_, select
 
 from store.records import build_all, columns
 from store.schema import approvals, change_comments, change_requests
@@ -18,7 +18,10 @@ from store.states import Vote
 
 @dataclass(frozen=True, kw_only=True)
 class StoredApproval:
-    """One person's yes or no to one statement and one fingerprint, as that person saw them."""
+    """One person's yes or no to one statement and one fingerprint, as that person saw them.
+
+    `fast` says that it came sooner than the rows can be read, `bulk` that many came at once.
+    """
 
     id: int
     change: int
@@ -30,6 +33,8 @@ class StoredApproval:
     comment: str
     at: dt.datetime
     voided_at: dt.datetime | None
+    fast: bool
+    bulk: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,8 @@ def vote(
     fingerprint: str,
     comment: str,
     now: dt.datetime,
+    fast: bool = False,
+    bulk: bool = False,
 ) -> None:
     """Records a vote; the caller has checked role, state and version in this same transaction.
 
@@ -70,6 +77,8 @@ def vote(
             fingerprint=fingerprint,
             comment=comment,
             at=now,
+            fast=fast,
+            bulk=bulk,
         )
     )
 
@@ -82,8 +91,14 @@ def votes(conn: Connection, change: int) -> tuple[StoredApproval, ...]:
 
 def yes_count(conn: Connection, change: int) -> int:
     """Returns how many people's standing yes is for the statement and fingerprint of now."""
+    return len(yes_of(conn, change))
+
+
+def yes_of(conn: Connection, change: int) -> tuple[str, ...]:
+    """Returns whose standing yes is for the statement and fingerprint of now, each person once."""
     query = (
-        select(func.count(approvals.c.approver.distinct()))
+        select(approvals.c.approver)
+        .distinct()
         .select_from(approvals.join(change_requests, approvals.c.change == change_requests.c.id))
         .where(
             approvals.c.change == change,
@@ -93,7 +108,25 @@ def yes_count(conn: Connection, change: int) -> int:
             approvals.c.fingerprint == change_requests.c.fingerprint,
         )
     )
+    return tuple(sorted(conn.execute(query).scalars()))
+
+
+def recent_yes(conn: Connection, approver: str, *, since: dt.datetime) -> int:
+    """Returns how many requests the person has said yes to since then."""
+    query = select(func.count(approvals.c.change.distinct())).where(
+        approvals.c.approver == approver,
+        approvals.c.decision == "approve",
+        approvals.c.at >= since,
+    )
     return conn.execute(query).scalar_one()
+
+
+def flagged(conn: Connection, *, since: dt.datetime) -> tuple[StoredApproval, ...]:
+    """Returns the votes since then that were fast or came in bulk, newest first."""
+    query = select(*columns(StoredApproval, approvals)).where(
+        approvals.c.at >= since, or_(approvals.c.fast, approvals.c.bulk)
+    )
+    return build_all(StoredApproval, conn.execute(query.order_by(approvals.c.id.desc())).all())
 
 
 def add_comment(conn: Connection, change: int, *, author: str, text: str, now: dt.datetime) -> None:

@@ -63,9 +63,7 @@ def admit(conn: Connection, keys: tuple[Key, ...], *, now: dt.datetime) -> dt.ti
 
 def waiting(conn: Connection, key: Key, *, now: dt.datetime) -> dt.timedelta | None:
     """Returns how long this key must still wait, or None."""
-    row = conn.execute(
-        select(_t.c.failures, _t.c.last_at).where(_is(key)).with_for_update()
-    ).first()
+    row = conn.execute(select(_t.c.failures, _t.c.last_at).where(_is(key))).first()
     if row is None or row.failures < FREE[key.scope]:
         return None
     doublings = min(row.failures - FREE[key.scope], 8)

@@ -11,11 +11,17 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from store.errors import IllegalMove
 from store.records import build, build_all, columns, expect_one, move_row
-from store.schema import approvals, change_comments, change_requests
+from store.schema import (
+    accounts,
+    approvals,
+    change_comments,
+    change_requests,
+    change_views,
+)
 from store.states import CHANGE_MOVES, ChangeState, UndoKind
 
 
@@ -39,19 +45,27 @@ class NewChange:
     turn: str | None = None
     call_id: str | None = None
     undo_of: int | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """What running it would do, as captured. The JSON texts are opaque here.
 
-    `summary_json` is small enough for lists, `preview_json` is what reviewers see in full.
+    `summary_json` is small enough for lists, `preview_json` is what reviewers see in full,
+    `rows_packed` every row for a download. `tier` and the numbers of people follow from the rows;
+    without them the request keeps those it was made with.
     """
 
     summary_json: str
     preview_json: str
     fingerprint: str
     undo_kind: UndoKind
+    rows_packed: bytes | None = None
+    tier: int | None = None
+    tier_reasons_json: str | None = None
+    approvers_needed: int | None = None
+    admins_needed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +80,26 @@ class ChangeSummary:
     version: int
     environment: str
     approvers_needed: int
+    admins_needed: int
+    tier: int | None
+    auto: str | None
+    drifts: int
     undo_of: int | None
     undo_kind: UndoKind | None
     summary_json: str | None
     created_at: dt.datetime
     updated_at: dt.datetime
     expires_at: dt.datetime
+    pending_at: dt.datetime | None
     decided_at: dt.datetime | None
     executed_at: dt.datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredChange(ChangeSummary):
-    """A request in full. The undo image is read on its own: it may be large.
+    """A request in full. The undo image and the packed rows are read on their own: they are large.
 
+    `auto` names what approved it where no person did, `template` the shape of its statement.
     `version` counts every change of the row; a decision names the one it saw. `exec_token` is the
     process that executes it; the fingerprints let a recovery find out whether the write happened.
     """
@@ -90,6 +110,8 @@ class StoredChange(ChangeSummary):
     conversation: str | None
     turn: str | None
     call_id: str | None
+    template: str | None
+    tier_reasons_json: str | None
     preview_json: str | None
     fingerprint: str | None
     exec_token: str | None
@@ -162,11 +184,19 @@ def list_all(
     states: Collection[ChangeState] | None = None,
     author: str | None = None,
     source: str | None = None,
+    search: str | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> tuple[ChangeSummary, ...]:
-    """Returns the requests that match every filter given, newest first."""
-    query = select(*columns(ChangeSummary, _t)).where(*_filters(states, author, source))
+    """Returns the requests that match every filter given, newest first.
+
+    `search` is a request's number, or a part of its reason, its source or its author's name, or
+    the beginning of a table's name.
+    """
+    wanted = _filters(states, author, source)
+    if search is not None:
+        wanted.append(_found(search))
+    query = select(*columns(ChangeSummary, _t)).where(*wanted)
     query = query.order_by(_t.c.created_at.desc(), _t.c.id.desc()).limit(limit).offset(offset)
     return build_all(ChangeSummary, conn.execute(query).all())
 
@@ -195,7 +225,7 @@ def count_to_review(conn: Connection, reviewer: str) -> int:
 
 
 def pulse(conn: Connection, *, author: str | None = None, change: int | None = None) -> str:
-    """Returns a text that is another one after any move, vote or comment on these requests.
+    """Returns a text that is another one after any move, vote, comment or download.
 
     It costs three counts, whatever the requests hold, so that a page can ask every second.
     """
@@ -209,9 +239,25 @@ def pulse(conn: Connection, *, author: str | None = None, change: int | None = N
         )
         for table in (approvals, change_comments)
     ]
+    taken = select(func.count()).where(change_views.c.downloaded_at.is_not(None))
+    if change is not None:
+        taken = taken.where(change_views.c.change == change)
     requests, versions = conn.execute(moves).one()
-    votes, comments = (conn.execute(query).scalar_one() for query in said)
-    return f"{requests}.{versions}.{votes}.{comments}"
+    counts = [conn.execute(query).scalar_one() for query in (*said, taken)]
+    return ".".join(str(n) for n in (requests, versions, *counts))
+
+
+def _found(search: str) -> ColumnElement[bool]:
+    text = search.strip().removeprefix("#")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    names = select(accounts.c.id).where(accounts.c.display_name.icontains(text, autoescape=True))
+    return or_(
+        _t.c.id == number,
+        _t.c.author.in_(names),
+        _t.c.reason.icontains(text, autoescape=True),
+        _t.c.source.icontains(text, autoescape=True),
+        _t.c.summary_json.icontains(f'"table":"{text}', autoescape=True),
+    )
 
 
 def _filters(
@@ -256,6 +302,10 @@ def move(
         values["decided_at"] = now
     if target == "executed":
         values["executed_at"] = now
+    if target == "pending":
+        values["pending_at"] = func.coalesce(_t.c.pending_at, now)
+    if target == "drifted":
+        values["drifts"] = _t.c.drifts + 1
     move_row(conn, _t, change, source, target, CHANGE_MOVES, values)
 
 
@@ -268,10 +318,12 @@ def record_preview(conn: Connection, change: int, preview: Preview, *, now: dt.d
     Raises:
         IllegalMove: the request is not previewing.
     """
+    captured = {name: value for name, value in asdict(preview).items() if value is not None}
+    captured["rows_packed"] = preview.rows_packed
     touched = conn.execute(
         update(_t)
         .where(_t.c.id == change, _t.c.state == "previewing")
-        .values(**asdict(preview), updated_at=now, version=_t.c.version + 1)
+        .values(**captured, auto=None, updated_at=now, version=_t.c.version + 1)
     )
     expect_one(touched, f"Change request #{change} is not being previewed.")
     conn.execute(
@@ -334,20 +386,75 @@ def record_execution(
     expect_one(touched, f"Change request #{change} is not executed by this process any more.")
 
 
+def statements(conn: Connection, *, limit: int) -> tuple[str, ...]:
+    """Returns the texts of the last requests, whoever's, newest first."""
+    query = select(_t.c.statement).where(_t.c.undo_of.is_(None))
+    return tuple(conn.execute(query.order_by(_t.c.id.desc()).limit(limit)).scalars())
+
+
 def undo_image(conn: Connection, change: int) -> bytes | None:
     """Returns the stored way back, or None where there is none."""
     return conn.execute(select(_t.c.undo_image).where(_t.c.id == change)).scalar_one_or_none()
 
 
+def rows_packed(conn: Connection, change: int) -> bytes | None:
+    """Returns every row of the diff as it was packed, or None where they were not kept."""
+    return conn.execute(select(_t.c.rows_packed).where(_t.c.id == change)).scalar_one_or_none()
+
+
+def approve_by_rule(
+    conn: Connection, change: int, auto: str, *, now: dt.datetime, expires_at: dt.datetime
+) -> None:
+    """Takes a pending request to approved without a person; `auto` names the rule that allows it.
+
+    Raises:
+        IllegalMove: it is not pending any more.
+    """
+    move(conn, change, "pending", "approved", now=now, expires_at=expires_at)
+    conn.execute(update(_t).where(_t.c.id == change).values(auto=auto))
+
+
+def overdue(conn: Connection, *, now: dt.datetime) -> bool:
+    """True when there is a request to expire; costs less than trying to."""
+    query = select(_t.c.id).where(_t.c.state == "pending", _t.c.expires_at <= now).limit(1)
+    return conn.execute(query).first() is not None
+
+
 def expire_due(conn: Connection, *, now: dt.datetime) -> tuple[int, ...]:
-    """Expires every pending or approved request whose deadline has passed; returns their ids.
+    """Expires every pending request whose deadline has passed; returns their ids.
 
     Run it in a transaction of its own: a refusal raised later must not roll the expiry back.
     """
     expired = conn.execute(
         update(_t)
-        .where(_t.c.state.in_(("pending", "approved")), _t.c.expires_at <= now)
+        .where(_t.c.state == "pending", _t.c.expires_at <= now)
         .values(state="expired", updated_at=now, decided_at=now, version=_t.c.version + 1)
         .returning(_t.c.id)
     )
     return tuple(sorted(expired.scalars()))
+
+
+def lapsed(conn: Connection, *, now: dt.datetime) -> tuple[int, ...]:
+    """Returns the approved requests whose approval was not used in time."""
+    query = select(_t.c.id).where(_t.c.state == "approved", _t.c.expires_at <= now)
+    return tuple(conn.execute(query.order_by(_t.c.id)).scalars())
+
+
+def remind_due(conn: Connection, *, now: dt.datetime) -> tuple[int, ...]:
+    """Returns the pending requests that have used half of their time and nobody was reminded of."""
+    query = select(_t.c.id, _t.c.pending_at, _t.c.expires_at).where(
+        _t.c.state == "pending", _t.c.reminded_at.is_(None), _t.c.pending_at.is_not(None)
+    )
+    rows = conn.execute(query.order_by(_t.c.id)).all()
+    return tuple(change for change, since, until in rows if now >= since + (until - since) / 2)
+
+
+def mark_reminded(conn: Connection, found: Collection[int], *, now: dt.datetime) -> tuple[int, ...]:
+    """Marks them as reminded of; returns those that this call has marked."""
+    marked = conn.execute(
+        update(_t)
+        .where(_t.c.id.in_(found), _t.c.state == "pending", _t.c.reminded_at.is_(None))
+        .values(reminded_at=now)
+        .returning(_t.c.id)
+    )
+    return tuple(sorted(marked.scalars()))

@@ -7,7 +7,12 @@ reader block all writers:
   threads can never interleave a begin and a commit;
 - the readers: a few connections, deferred transactions (one snapshot each), `query_only`.
 
-Other databases keep the same two doors; there the server orders the writers.
+A third one beside the writer, for counters that change at every statement, does not wait for the
+disk at each commit (`write_unsynced`).
+
+PostgreSQL keeps the same doors: the writer's transactions queue behind one advisory lock, because
+what is read before a write must hold until the commit there too; the reader's are read-only
+snapshots; counters need no queue, each of their statements stands alone.
 """
 
 from __future__ import annotations
@@ -52,9 +57,10 @@ class Store:
         self._busy_seconds = busy_seconds
         self._pid = os.getpid()
         self._turn = threading.Lock()
-        self._writing: int | None = None
-        self._writer = _writer(url, busy_seconds) if self._embedded else create_engine(url)
-        self._reader = _reader(url, busy_seconds) if self._embedded else self._writer
+        self._mine = threading.local()
+        self._writer, self._reader, self._counter = (
+            _on_sqlite(url, busy_seconds) if self._embedded else _on_server(url, busy_seconds)
+        )
         self._presence = Presence(home / "instances" if home else None)
 
     @classmethod
@@ -129,32 +135,51 @@ class Store:
             StoreConflict: a constraint said no; nothing of the transaction was kept.
             StoreError: the store cannot be written.
         """
-        self._same_process()
-        with _plain_errors(self.name), self._alone(), self._writer.connect() as conn, conn.begin():
+        with self._writing_to(self._writer) as conn:
+            yield conn
+
+    @contextmanager
+    def write_unsynced(self) -> Iterator[Connection]:
+        """Yields a write transaction that is not forced to disk by itself: for counters only.
+
+        A process that dies loses nothing that was committed, kill -9 included. The machine losing
+        power may lose the last moments, up to the last commit of `write`, which forces everything
+        before it to disk too; the store stays whole. On SQLite that is `synchronous=NORMAL` in WAL
+        mode, on PostgreSQL `synchronous_commit=off`.
+
+        Raises:
+            StoreBusy, StoreConflict, StoreError: as for `write`.
+        """
+        with self._writing_to(self._counter) as conn:
             yield conn
 
     def close(self) -> None:
         """Frees the connections and this process's leases."""
         self._reader.dispose()
         self._writer.dispose()
+        self._counter.dispose()
         self._presence.leave()
 
     @contextmanager
+    def _writing_to(self, engine: Engine) -> Iterator[Connection]:
+        self._same_process()
+        with _plain_errors(self.name), self._alone(), engine.connect() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._embedded:
-            yield
-            return
-        me = threading.get_ident()
-        if self._writing == me:
+        """Holds this thread's place among the writers; a write inside a write would never end."""
+        if getattr(self._mine, "writing", False):
             raise RuntimeError("this thread is already inside store.write()")
-        if not self._turn.acquire(timeout=2 * self._busy_seconds):
+        if self._embedded and not self._turn.acquire(timeout=2 * self._busy_seconds):
             raise StoreBusy(_BUSY.format(name=self.name))
-        self._writing = me
+        self._mine.writing = True
         try:
             yield
         finally:
-            self._writing = None
-            self._turn.release()
+            self._mine.writing = False
+            if self._embedded:
+                self._turn.release()
 
     def _same_process(self) -> None:
         if os.getpid() != self._pid:
@@ -168,21 +193,95 @@ _BROKEN = (
 )
 
 
+_WAITED_TOO_LONG = ("40001", "40P01", "55P03")
+"""PostgreSQL's serialization_failure, deadlock_detected and lock_not_available."""
+
+
 @contextmanager
 def _plain_errors(name: str) -> Iterator[None]:
     """Turns the driver's exceptions into this package's, without the driver's text."""
     try:
         yield
     except IntegrityError as error:
-        raise StoreConflict("The store refused this row. Nothing was written.") from error
+        raise StoreConflict("The store refused this row. Nothing was written.") from _quiet(error)
     except DBAPIError as error:
         code = getattr(error.orig, "sqlite_errorname", "")
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise StoreBusy(_BUSY.format(name=name)) from error
-        raise StoreError(_BROKEN.format(name=name)) from error
+        state = getattr(error.orig, "sqlstate", None)
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or state in _WAITED_TOO_LONG:
+            raise StoreBusy(_BUSY.format(name=name)) from _quiet(error)
+        raise StoreError(_BROKEN.format(name=name)) from _quiet(error)
 
 
-def _writer(url: URL, busy_seconds: float) -> Engine:
+def _quiet(error: DBAPIError) -> DBAPIError | None:
+    """Returns what may stand in a traceback: a server's own text quotes the rows it refused."""
+    return error if hasattr(error.orig, "sqlite_errorname") else None
+
+
+def _on_sqlite(url: URL, busy_seconds: float) -> tuple[Engine, Engine, Engine]:
+    return (
+        _writer(url, busy_seconds, sync="FULL"),
+        _reader(url, busy_seconds),
+        _writer(url, busy_seconds, sync="NORMAL"),
+    )
+
+
+def _on_server(url: URL, busy_seconds: float) -> tuple[Engine, Engine, Engine]:
+    return (
+        _server_writer(url, busy_seconds),
+        _server_reader(url, busy_seconds),
+        _server_counter(url, busy_seconds),
+    )
+
+
+def _server(url: URL, busy_seconds: float) -> Engine:
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def settings(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Twice, as for threads on SQLite: a queue of writers moves on in between.
+        _run(raw, f"SET lock_timeout = {round(2_000 * busy_seconds)}")
+
+    return engine
+
+
+def _server_writer(url: URL, busy_seconds: float) -> Engine:
+    engine = _server(url, busy_seconds)
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_QUEUE})")
+
+    return engine
+
+
+def _server_reader(url: URL, busy_seconds: float) -> Engine:
+    return _server(url, busy_seconds).execution_options(
+        isolation_level="REPEATABLE READ", postgresql_readonly=True
+    )
+
+
+def _server_counter(url: URL, busy_seconds: float) -> Engine:
+    engine = _server(url, busy_seconds)
+
+    @event.listens_for(engine, "connect")
+    def settings(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        _run(raw, "SET synchronous_commit = off")
+
+    return engine
+
+
+def _run(raw: DBAPIConnection, text: str) -> None:
+    cursor = raw.cursor()
+    cursor.execute(text)
+    cursor.close()
+    raw.commit()
+
+
+_QUEUE = 0x67617465
+"""The advisory lock that the writers of one PostgreSQL store queue behind."""
+
+
+def _writer(url: URL, busy_seconds: float, *, sync: str) -> Engine:
     engine = _sqlite(url, busy_seconds, pool_size=1, max_overflow=0)
 
     @event.listens_for(engine, "connect")
@@ -193,7 +292,7 @@ def _writer(url: URL, busy_seconds: float) -> Engine:
                 f"{url.database} is on a file system without shared memory, where several "
                 "processes would damage it. Put GATEHOUSE_HOME on a local disk."
             )
-        _pragma(raw, "synchronous=FULL")
+        _pragma(raw, f"synchronous={sync}")
         _pragma(raw, "foreign_keys=ON")
 
     @event.listens_for(engine, "begin")

@@ -14,20 +14,41 @@ from store.schema import policy_versions
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyVersion:
-    """One activation. `activated_by` is None where the file was changed outside the console."""
+    """One activation. `activated_by` is None where no account did it: a first start, an operator.
+
+    `candidate` is the proposal that was reviewed, `os_account` the operator's account on the
+    machine.
+    """
 
     id: int
     sha256: str
     text: str
     activated_at: dt.datetime
     activated_by: str | None
+    candidate: int | None
+    os_account: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Which version is in force, without its text."""
+
+    id: int
+    sha256: str
 
 
 _t = policy_versions
+_HEAD = select(*columns(Head, _t)).order_by(_t.c.id.desc()).limit(1)
 
 
 def activate(
-    conn: Connection, text: str, *, activated_by: str | None, now: dt.datetime
+    conn: Connection,
+    text: str,
+    *,
+    activated_by: str | None,
+    now: dt.datetime,
+    candidate: int | None = None,
+    os_account: str | None = None,
 ) -> PolicyVersion:
     """Returns the version of this text: the latest one if it is that, else a new one.
 
@@ -38,10 +59,26 @@ def activate(
         return current
     row = conn.execute(
         insert(_t)
-        .values(sha256=digest(text), text=text, activated_at=now, activated_by=activated_by)
+        .values(
+            sha256=digest(text),
+            text=text,
+            activated_at=now,
+            activated_by=activated_by,
+            candidate=candidate,
+            os_account=os_account,
+        )
         .returning(*columns(PolicyVersion, _t))
     ).one()
     return build(PolicyVersion, row)
+
+
+def head(conn: Connection) -> Head | None:
+    """Returns the number and hash of the version in force, or None before the first.
+
+    Cheap enough for every statement.
+    """
+    row = conn.execute(_HEAD).first()
+    return build(Head, row) if row else None
 
 
 def latest(conn: Connection) -> PolicyVersion | None:
@@ -49,6 +86,12 @@ def latest(conn: Connection) -> PolicyVersion | None:
     row = conn.execute(
         select(*columns(PolicyVersion, _t)).order_by(_t.c.id.desc()).limit(1)
     ).first()
+    return build(PolicyVersion, row) if row else None
+
+
+def get(conn: Connection, version: int) -> PolicyVersion | None:
+    """Returns that version, or None."""
+    row = conn.execute(select(*columns(PolicyVersion, _t)).where(_t.c.id == version)).first()
     return build(PolicyVersion, row) if row else None
 
 

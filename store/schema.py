@@ -115,6 +115,9 @@ turns = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("started_at", UtcTime),
     Column("finished_at", UtcTime),
+    Column("resumable", Boolean, nullable=False, server_default="0"),
+    Column("resumes", Integer, nullable=False, server_default="0"),
+    Column("saying", Text),
     _one_of("state", states.TurnState),
     _one_of("kind", states.TurnKind),
     CheckConstraint(
@@ -178,6 +181,15 @@ change_requests = Table(
     Column("expires_at", UtcTime, nullable=False),
     Column("decided_at", UtcTime),
     Column("executed_at", UtcTime),
+    Column("tier", Integer),
+    Column("admins_needed", Integer, nullable=False, server_default="0"),
+    Column("tier_reasons_json", Text),
+    Column("template", String(64)),
+    Column("auto", String(64)),
+    Column("drifts", Integer, nullable=False, server_default="0"),
+    Column("pending_at", UtcTime),
+    Column("reminded_at", UtcTime),
+    Column("rows_packed", LargeBinary),
     _one_of("state", states.ChangeState),
     _one_of("undo_kind", states.UndoKind),
     CheckConstraint("approvers_needed >= 1", name="approvers_needed"),
@@ -190,6 +202,7 @@ change_requests = Table(
     UniqueConstraint("turn", "call_id"),
     Index(None, "state", "created_at"),
     Index(None, "author", "created_at"),
+    Index(None, "source", "template"),
     sqlite_autoincrement=True,
 )
 
@@ -206,6 +219,8 @@ approvals = Table(
     Column("comment", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     Column("voided_at", UtcTime),
+    Column("fast", Boolean, nullable=False, server_default="0"),
+    Column("bulk", Boolean, nullable=False, server_default="0"),
     _one_of("decision", states.Vote),
     CheckConstraint("approver <> author", name="not_the_author"),
     # The author here is the request's own: the CHECK above cannot be met by naming somebody else.
@@ -230,6 +245,96 @@ change_comments = Table(
     Column("text", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
     sqlite_autoincrement=True,
+)
+
+change_views = Table(
+    "change_views",
+    metadata,
+    Column("change", _SERIAL, ForeignKey("change_requests.id"), primary_key=True),
+    Column("viewer", String(20), ForeignKey("accounts.id"), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("shown_at", UtcTime, nullable=False),
+    Column("downloaded_at", UtcTime),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("key", String(40), nullable=False, unique=True),
+    Column("target", String(64), nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Column("event", String(16), nullable=False),
+    Column("fields_json", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("claimed_by", String(40)),
+    Column("created_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("error", Text),
+    _one_of("event", states.NoticeEvent),
+    _one_of("state", states.NoticeState),
+    CheckConstraint("attempts >= 0", name="attempts"),
+    Index(None, "state", "next_at"),
+    Index(None, "target", "change"),
+    sqlite_autoincrement=True,
+)
+
+notice_references = Table(
+    "notice_references",
+    metadata,
+    Column("target", String(64), primary_key=True),
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", String(100), nullable=False),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("template", String(64), nullable=False),
+    Column("shape", Text, nullable=False),
+    Column("tables_json", Text, nullable=False),
+    Column("columns_json", Text, nullable=False),
+    Column("schema_hash", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("max_rows", Integer, nullable=False),
+    Column("per_day", Integer, nullable=False),
+    Column("hour_from", Integer, nullable=False),
+    Column("hour_to", Integer, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("authors", Integer, nullable=False),
+    Column("approvers", Integer, nullable=False),
+    Column("proposed_at", UtcTime, nullable=False),
+    Column("active_at", UtcTime),
+    Column("expires_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Column("reason", Text),
+    _one_of("state", states.PromotionState),
+    CheckConstraint("max_rows >= 1 AND per_day >= 1", name="bounds"),
+    CheckConstraint(
+        "hour_from >= 0 AND hour_to <= 24 AND hour_from < hour_to",
+        name="hours",
+    ),
+    Index(
+        "uq_promotions_open",
+        "source",
+        "template",
+        unique=True,
+        sqlite_where=text("state IN ('proposed', 'active')"),
+        postgresql_where=text("state IN ('proposed', 'active')"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+promotion_votes = Table(
+    "promotion_votes",
+    metadata,
+    Column("promotion", _SERIAL, ForeignKey("promotions.id"), primary_key=True),
+    Column("admin", String(20), ForeignKey("accounts.id"), primary_key=True),
+    Column("at", UtcTime, nullable=False),
 )
 
 budgets = Table(
@@ -257,6 +362,7 @@ reservations = Table(
     Column("on_lapse", String(16), nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("lapses_at", UtcTime, nullable=False, index=True),
+    Column("owner", String(40)),
     CheckConstraint("amount >= 0", name="amount"),
     _one_of("on_lapse", states.LapseRule),
     ForeignKeyConstraint(
@@ -272,5 +378,65 @@ policy_versions = Table(
     Column("text", Text, nullable=False),
     Column("activated_at", UtcTime, nullable=False),
     Column("activated_by", String(20), ForeignKey("accounts.id")),
+    Column("candidate", BigInteger),
+    Column("os_account", String(64)),
+    sqlite_autoincrement=True,
+)
+
+policy_candidates = Table(
+    "policy_candidates",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("proposed_by", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("proposed_at", UtcTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("decided_by", String(20), ForeignKey("accounts.id")),
+    Column("decided_at", UtcTime),
+    Column("comment", Text, nullable=False),
+    Column("replay_json", Text),
+    Column("replay_base", String(64)),
+    Column("replayed_at", UtcTime),
+    _one_of("origin", states.CandidateOrigin),
+    _one_of("state", states.CandidateState),
+    CheckConstraint(
+        "state <> 'activated' OR (decided_by IS NOT NULL AND decided_by <> proposed_by)",
+        name="second_admin",
+    ),
+    Index(None, "state"),
+    sqlite_autoincrement=True,
+)
+
+access_requests = Table(
+    "access_requests",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("person", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("needs_json", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("decided_by", String(20), ForeignKey("accounts.id")),
+    Column("decided_at", UtcTime),
+    Column("comment", Text, nullable=False),
+    Column("granted_json", Text),
+    Column("until", UtcTime),
+    Column("ended_by", String(20), ForeignKey("accounts.id")),
+    Column("ended_at", UtcTime),
+    _one_of("state", states.AccessState),
+    CheckConstraint("decided_by IS NULL OR decided_by <> person", name="not_the_person"),
+    CheckConstraint(
+        "state NOT IN ('granted', 'revoked', 'ended')"
+        " OR (decided_by IS NOT NULL AND granted_json IS NOT NULL AND until IS NOT NULL)",
+        name="decided",
+    ),
+    Index(None, "person", "state", "until"),
+    Index(None, "state", "id"),
     sqlite_autoincrement=True,
 )

@@ -11,7 +11,7 @@ from typing import Literal
 
 ConsoleRole = Literal["analyst", "reviewer", "admin"]
 
-TurnKind = Literal["question", "sql", "change"]
+TurnKind = Literal["question", "sql", "change", "template"]
 
 TurnState = Literal[
     "queued",
@@ -56,7 +56,7 @@ CHANGE_MOVES: Mapping[ChangeState, frozenset[ChangeState]] = {
     "draft": frozenset({"previewing"}),
     "previewing": frozenset({"pending", "failed"}),
     "pending": frozenset({"approved", "rejected", "expired", "withdrawn", "drifted"}),
-    "approved": frozenset({"executing", "expired", "withdrawn"}),
+    "approved": frozenset({"executing", "expired", "withdrawn", "previewing"}),
     "executing": frozenset({"executed", "drifted", "failed", "unknown", "approved"}),
     "drifted": frozenset({"previewing"}),
     "unknown": frozenset({"executed", "approved"}),
@@ -66,5 +66,30 @@ CHANGE_MOVES: Mapping[ChangeState, frozenset[ChangeState]] = {
 
 UndoKind = Literal["exact", "partial", "none"]
 Vote = Literal["approve", "reject"]
+NoticeEvent = Literal["new", "decided", "expired", "drifted", "reminder"]
+NoticeState = Literal["waiting", "sending", "sent", "given_up"]
+PromotionState = Literal["proposed", "active", "revoked", "expired", "declined"]
 LapseRule = Literal["spend", "release"]
 AttemptScope = Literal["account", "address"]
+
+AccessState = Literal[
+    "pending",
+    "granted",
+    "rejected",
+    "withdrawn",
+    "expired",
+    "revoked",
+    "ended",
+]
+
+ACCESS_MOVES: Mapping[AccessState, frozenset[AccessState]] = {
+    "pending": frozenset({"granted", "rejected", "withdrawn", "expired"}),
+    "granted": frozenset({"revoked", "ended"}),
+}
+
+CandidateOrigin = Literal["file", "edit", "rollback"]
+CandidateState = Literal["pending", "activated", "rejected", "withdrawn"]
+
+CANDIDATE_MOVES: Mapping[CandidateState, frozenset[CandidateState]] = {
+    "pending": frozenset({"activated", "rejected", "withdrawn"}),
+}

@@ -7,6 +7,7 @@ call id with other arguments is refused.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -16,6 +17,7 @@ from store.ids import digest
 from store.records import build, build_all, columns, expect_one
 from store.schema import steps, turns
 from store.states import StepState, Verdict
+from store.turns import expect_held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +59,25 @@ def begin(
     tool: str | None,
     args_json: str,
     now: dt.datetime,
+    owner: str | None = None,
 ) -> Begun:
     """Returns the step of this call, made now or found. `args_json` must be canonical.
+
+    With an `owner`, only while that process holds the turn's lease.
 
     A found step that is `done` is to be replayed from its result. One that is `started` was cut
     off: only a read may be run again.
 
     Raises:
-        IllegalMove: the call id was used with another tool or other arguments, or there is no such
-            turn.
+        IllegalMove: the call id was used with another tool or other arguments, there is no such
+            turn, or it is not this owner's any more.
     """
     # Tools of one answer begin in parallel and each needs its own place, so the turn is locked.
     locked = select(turns.c.id).where(turns.c.id == turn).with_for_update()
     if conn.execute(locked).first() is None:
         raise IllegalMove("There is no such turn.")
+    if owner is not None:
+        expect_held(conn, turn, owner=owner)
     sha = digest(f"{tool or ''}\n{args_json}")
     found = find(conn, turn, call_id)
     if found is not None:
@@ -104,12 +111,16 @@ def finish(
     blob: bytes | None = None,
     elapsed_ms: int | None,
     now: dt.datetime,
+    owner: str | None = None,
 ) -> None:
     """Records what a started step gave. Refusals are results too.
 
     Raises:
-        IllegalMove: the step is not started, so somebody has finished it already.
+        IllegalMove: the step is not started, so somebody has finished it already, or the turn is
+            not this owner's any more.
     """
+    if owner is not None:
+        expect_held(conn, turn, owner=owner)
     touched = conn.execute(
         update(_t)
         .where(_is(turn, call_id), _t.c.state == "started")
@@ -147,6 +158,12 @@ def list_of(conn: Connection, turn: str, *, after: int = 0) -> tuple[Step, ...]:
     """Returns the turn's steps in order, those past `after` (a `seq`) only."""
     query = select(*columns(Step, _t)).where(_t.c.turn == turn, _t.c.seq > after)
     return build_all(Step, conn.execute(query.order_by(_t.c.seq)).all())
+
+
+def recent(conn: Connection, tools: Collection[str], *, limit: int) -> tuple[str, ...]:
+    """Returns the arguments of the last steps of these tools, whoever's, newest first."""
+    query = select(_t.c.args_json).where(_t.c.tool.in_(tools))
+    return tuple(conn.execute(query.order_by(_t.c.started_at.desc()).limit(limit)).scalars())
 
 
 def blob(conn: Connection, turn: str, call_id: str) -> bytes | None:

@@ -8,7 +8,6 @@ overwrite the work of the one that took over.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -24,7 +23,11 @@ LEASE = dt.timedelta(seconds=30)
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One question. `answer_json` and `usage_json` are opaque here; `error` is a sentence."""
+    """One question. `answer_json` and `usage_json` are opaque here; `error` is a sentence.
+
+    `resumable`: another process may go on with it once its owner is gone (`store.orphans`), which
+    has happened `resumes` times. `saying` is the text a model has begun and not ended.
+    """
 
     id: str
     conversation: str
@@ -43,6 +46,9 @@ class Turn:
     created_at: dt.datetime
     started_at: dt.datetime | None
     finished_at: dt.datetime | None
+    resumable: bool
+    resumes: int
+    saying: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +73,12 @@ def add(
     question: str,
     model: str | None,
     now: dt.datetime,
+    owner: str | None = None,
+    resumable: bool = False,
 ) -> Turn:
     """Returns a new turn at the end of the conversation, queued.
+
+    `owner` is the process in whose queue it waits, so that it is found when that process dies.
 
     Raises:
         IllegalMove: there is no such conversation.
@@ -89,8 +99,11 @@ def add(
             question=question,
             model=model,
             state="queued",
+            lease_owner=owner,
             cancel_requested=False,
             created_at=now,
+            resumable=resumable,
+            resumes=0,
         )
     )
     return get(conn, turn)
@@ -195,9 +208,31 @@ def checkpoint(
         IllegalMove: the turn is not this owner's any more.
     """
     touched = conn.execute(
-        update(_t).where(_held(turn, owner)).values(messages=messages, usage_json=usage_json)
+        update(_t)
+        .where(_held(turn, owner))
+        .values(messages=messages, usage_json=usage_json, saying=None)
     )
     expect_one(touched, _LOST)
+
+
+def say(conn: Connection, turn: str, *, owner: str, text: str | None) -> None:
+    """Keeps the text a model has begun, for the screen; None once it has ended.
+
+    Raises:
+        IllegalMove: the turn is not this owner's any more.
+    """
+    expect_one(conn.execute(update(_t).where(_held(turn, owner)).values(saying=text)), _LOST)
+
+
+def expect_held(conn: Connection, turn: str, *, owner: str) -> None:
+    """Holds the caller's transaction to the lease, whose row it locks.
+
+    Raises:
+        IllegalMove: the turn is not this owner's any more. Write nothing.
+    """
+    held = select(_t.c.id).where(_held(turn, owner)).with_for_update()
+    if conn.execute(held).first() is None:
+        raise IllegalMove(_LOST)
 
 
 def finish(
@@ -220,7 +255,14 @@ def finish(
     touched = conn.execute(
         update(_t)
         .where(_held(turn, owner))
-        .values(state=target, lease_owner=None, lease_until=None, **given, **_stamp(target, now))
+        .values(
+            state=target,
+            lease_owner=None,
+            lease_until=None,
+            saying=None,
+            **given,
+            **_stamp(target, now),
+        )
     )
     expect_one(touched, _LOST)
 
@@ -239,43 +281,6 @@ def request_cancel(conn: Connection, turn: str, *, now: dt.datetime) -> TurnStat
         update(_t).where(_t.c.id == turn, _t.c.state == "running").values(cancel_requested=True)
     )
     return get(conn, turn).state
-
-
-def interrupt_stale(
-    conn: Connection, *, now: dt.datetime, is_alive: Callable[[str], bool | None]
-) -> tuple[Turn, ...]:
-    """Marks running turns whose process is gone as interrupted, and returns them.
-
-    Args:
-        conn: a write transaction.
-        now: the time.
-        is_alive: `Store.is_alive`. Where it cannot tell, an expired lease decides.
-    """
-    running = select(*columns(Turn, _t)).where(_t.c.state == "running").with_for_update()
-    stale = [
-        turn
-        for turn in build_all(Turn, conn.execute(running).all())
-        if _is_stale(turn, now, is_alive)
-    ]
-    if stale:
-        conn.execute(
-            update(_t)
-            .where(_t.c.id.in_([t.id for t in stale]))
-            .values(
-                state="interrupted",
-                lease_owner=None,
-                lease_until=None,
-                **_stamp("interrupted", now),
-            )
-        )
-    return tuple(get(conn, turn.id) for turn in stale)
-
-
-def _is_stale(turn: Turn, now: dt.datetime, is_alive: Callable[[str], bool | None]) -> bool:
-    alive = is_alive(turn.lease_owner) if turn.lease_owner else False
-    if alive is None:
-        return turn.lease_until is None or turn.lease_until <= now
-    return not alive
 
 
 def _held(turn: str, owner: str) -> ColumnElement[bool]:

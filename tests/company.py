@@ -11,6 +11,7 @@ from pydantic_ai.models import Model
 from agent import Analyst, Answer, Runs
 from audit import AuditLog
 from guard import Caller, Channel, Principal
+from guard.policyfile import Policy
 from store import Store, accounts, conversations
 from ui.parts import Parts, open_parts
 
@@ -21,6 +22,8 @@ SALARY = 987654321
 
 POLICY = """
 version = 1
+[agent]
+unknown_price = "tokens_only"
 [sources.shop]
 engine = "sqlite"
 environment = "production"
@@ -96,6 +99,13 @@ class Company:
         """Returns a call by that person."""
         return Caller(principal=self.person(name), channel=channel, session=session)
 
+    def enforce(self, policy: Policy) -> None:
+        """Puts a policy into force in this process, past its activation."""
+        policies = self.parts.policies
+        policies.current()
+        assert policies._kept is not None
+        policies._kept = (policies._kept[0], policy)
+
     def conversation(self, name: str = "ana") -> str:
         """Returns a new conversation of that person's."""
         with self.store.write() as conn:
@@ -115,9 +125,10 @@ class Company:
             choice=self.parts.choice,
             vocabularies=self.parts.vocabularies,
             environment={},
+            budget=self.parts.models,
             model=model,
         )
-        return Runs(self.store, analyst, self.parts.gate)
+        return Runs(self.store, analyst, self.parts.gate, self.parts.people.by_id)
 
     def ask(self, question: str, name: str = "ana", runs: Runs | None = None) -> tuple[str, Answer]:
         """Returns the turn and the answer to one question."""

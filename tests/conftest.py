@@ -10,6 +10,9 @@ import pydantic_ai.models
 import pytest
 
 from tests.company import Company, make_company
+from tests.servers import mariadb, postgres
+
+__all__ = ["mariadb", "postgres"]
 
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
 
@@ -29,6 +32,17 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "unused-home"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last: Playwright leaves an event loop behind in the thread."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the exhaustive tests unless they are asked for; marks and runs browser tests last.
+
+    Playwright leaves an event loop behind in the thread.
+    """
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    if "exhaustive" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

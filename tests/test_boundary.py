@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("agent", "audit", "commands", "demo", "guard", "pages", "redaction", "store", "ui")
+PACKAGES = (
+    "agent",
+    "audit",
+    "commands",
+    "demo",
+    "guard",
+    "notify",
+    "pages",
+    "redaction",
+    "store",
+    "ui",
+)
 DRIVERS = {"sqlite3", "duckdb", "sqlalchemy", "psycopg", "pymysql", "apsw"}
 DRIVER_HOMES = ("guard/engines/", "audit/", "store/", "demo/")
 SCREENS = ("app.py", "pages/", "ui/")

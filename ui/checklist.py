@@ -6,9 +6,10 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from agent import Tried
 from audit import AuditError
 from guard import Caller, Deny, GuardError, Hold, Principal, Refused
-from redaction import SessionKey, redact_text
+from redaction import SessionKey, language_model, redact_text
 from store import accounts
 from ui import demo_mode
 from ui.parts import Parts
@@ -47,6 +48,8 @@ def run_checks(parts: Parts, progress: Progress = lambda _what, _part: None) -> 
         _refusals,
         _redaction,
         _people,
+        _model,
+        _policy,
         _trail,
         _files,
         _settings,
@@ -76,6 +79,7 @@ def _sources(parts: Parts) -> Iterator[Check]:
             passed=state.reachable,
             detail=state.problem or f"{state.tables} tables",
         )
+        yield _budgets(parts, state.name)
         confirmed = parts.policy.sources[state.name].tags_confirmed
         yield Check(
             name=f"{state.name}: an admin has confirmed the column tags",
@@ -84,6 +88,22 @@ def _sources(parts: Parts) -> Iterator[Check]:
             if confirmed
             else "Read the tags in the policy, then set tags_confirmed = true.",
         )
+
+
+def _budgets(parts: Parts, name: str) -> Check:
+    """A source that costs money needs a limit on money; every other one on rows by day or month."""
+    policy = parts.policy
+    settings = policy.sources[name]
+    environment = policy.environments.get(settings.environment)
+    layers = [policy.limits, settings.limits, *([environment.limits] if environment else [])]
+    costs = bool(settings.cost_per_second or settings.cost_per_gb)
+    keys = ("cost_per_day", "cost_per_month") if costs else ("rows_per_day", "rows_per_month")
+    passed = any(key in layer.model_fields_set for layer in layers for key in keys)
+    return Check(
+        name=f"{name}: a budget caps what one person may {'spend' if costs else 'read'}",
+        passed=passed,
+        detail="" if passed else f"Set {keys[0]} or {keys[1]} in its limits or in [limits].",
+    )
 
 
 def _engines(parts: Parts) -> Iterator[Check]:
@@ -128,12 +148,31 @@ def _reaches(parts: Parts, person: Principal, source: str) -> bool:
 
 
 def _redaction(parts: Parts) -> Iterator[Check]:
-    del parts
     canary = "canary@example.invalid"
     shown = redact_text(f"write to {canary}", sink="model", key=SessionKey.new())
     yield Check(
         name="An e-mail address in free text does not reach the model", passed=canary not in shown
     )
+    model = language_model()
+    yield Check(
+        name=f"Names in free text are looked for by {model or 'lists'}",
+        passed=True,
+        detail=""
+        if model
+        else "No language model is installed, so names outside the lists stay on screen. The agent "
+        "and the log get no free text unless the policy says so.",
+    )
+    for name, settings in parts.policy.sources.items():
+        if settings.free_text_for_model:
+            columns = ", ".join(settings.free_text_for_model)
+            yield Check(
+                name=f"{name}: free text that the model reads is looked at by a language model",
+                passed=model is not None,
+                detail=""
+                if model
+                else f"The model reads {columns}, and names outside the lists are not masked there."
+                " Install a spaCy pipeline, or remove free_text_for_model from the policy.",
+            )
 
 
 def _people(parts: Parts) -> Iterator[Check]:
@@ -150,6 +189,47 @@ def _people(parts: Parts) -> Iterator[Check]:
         passed=bool(admins),
         detail="" if admins else "gatehouse people add NAME --role admin",
     )
+    yield Check(
+        name="Another policy can come into force: by a second admin, or by the operator alone",
+        passed=len(admins) >= 2 or parts.policy.activation.operator_alone,
+        detail="" if len(admins) >= 2 else "gatehouse people add NAME --role admin",
+    )
+
+
+def _model(parts: Parts) -> Iterator[Check]:
+    tried = parts.connection.test()
+    if tried is None:
+        yield Check(
+            name="Questions are answered by the rule-based planner; no model is asked", passed=True
+        )
+        return
+    yield Check(
+        name=f"The model {tried.label} answers and calls tools",
+        passed=tried.problem is None,
+        detail=tried.problem or said(tried),
+    )
+
+
+def said(tried: Tried) -> str:
+    """Returns what a try of the model has shown, as sentences."""
+    streams = "It streams" if tried.streams else "It does not stream, so its words come at the end"
+    return (
+        f"Host {tried.host}: the first word after {tried.first_ms:,} ms, the end after "
+        f"{tried.total_ms:,} ms. {streams}."
+    )
+
+
+def _policy(parts: Parts) -> Iterator[Check]:
+    file = parts.governing.on_disk()
+    yield Check(
+        name="The policy file is the policy in force",
+        passed=file.same,
+        detail=""
+        if file.same
+        else file.problem
+        or "The file is not used. Propose it on the Policy tab, where a different admin puts it "
+        "into force, or run `gatehouse policy activate`.",
+    )
 
 
 def _trail(parts: Parts) -> Iterator[Check]:
@@ -159,6 +239,22 @@ def _trail(parts: Parts) -> Iterator[Check]:
         passed=report.status == 0,
         detail="" if report.status == 0 else report.as_text().splitlines()[-1],
     )
+    warnings = parts.log.warnings()
+    yield Check(
+        name="The audit trail has room on its disk, and its checkpoints arrive",
+        passed=not warnings,
+        detail=" ".join(warnings),
+    )
+    if parts.log.url is not None:
+        extra = parts.log.more_than_append()
+        yield Check(
+            name="The audit trail's database login can only append and read",
+            passed=not extra,
+            detail=f"It can also {', '.join(extra)}. Run what `gatehouse audit schema --role ROLE` "
+            "prints as another login, which owns the schema."
+            if extra
+            else "",
+        )
 
 
 def _files(parts: Parts) -> Iterator[Check]:

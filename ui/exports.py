@@ -11,8 +11,10 @@ from audit import AuditEvent, AuditLog, ExportFacts
 from guard import Caller, plain_rows
 from store import Store, conversations, steps, turns
 from store.states import ConsoleRole
+from ui.asking import tracing
 from ui.auditing import files
 from ui.parts import Parts
+from ui.reviewing import download
 from ui.spreadsheet import safe
 from ui.webparts import Export, Exporter, ExportRequest
 
@@ -28,6 +30,8 @@ def exporters(
     admins: frozenset[ConsoleRole] = frozenset({"admin"})
     return {
         "result": Exporter(roles=everyone, make=lambda r: _result(parts(), r)),
+        download.KIND: Exporter(roles=everyone, make=lambda r: download.make(parts(), r)),
+        tracing.KIND: Exporter(roles=everyone, make=lambda r: tracing.make(parts(), r)),
         "audit": Exporter(roles=admins, make=lambda r: files.make(log(), store(), r)),
     }
 

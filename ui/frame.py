@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from audit import AuditLog
 from guard import Caller, Refused
 from guard.policy import ConsoleRole, Principal
 from ui import identity, markup, panels, session, sheet, when
@@ -33,8 +34,9 @@ class Desk:
 
     @property
     def caller(self) -> Caller:
-        """The person's own call, for reading and deciding."""
-        return Caller(principal=self.person, channel="console")
+        """The person's own call, for reading and deciding, with their rights as they are now."""
+        current = self.parts.people.by_id(self.person.id)
+        return Caller(principal=current or self.person, channel="console")
 
     @property
     def now(self) -> dt.datetime:
@@ -46,7 +48,16 @@ def desk(person: Principal) -> Desk:
     """Returns the desk of a page's run, or says what cannot be used and stops the run."""
     sheet.apply()
     with usable():
-        return Desk(person=person, parts=session.parts(), zone=when.zone())
+        found = Desk(person=person, parts=session.parts(), zone=when.zone())
+        found.parts.anchoring.follow()
+    warn(found.parts.log)
+    return found
+
+
+def warn(log: AuditLog) -> None:
+    """Says what an operator must see to: a disk that fills up, checkpoints that nobody takes."""
+    for sentence in log.warnings():
+        st.html(panels.said(Verdict.FAILED, "The audit log needs an operator.", sentence))
 
 
 def again(*roles: ConsoleRole) -> Desk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version  # noqa: TID251  # reads our own metadata, loads nothing
@@ -32,14 +33,16 @@ def open_store(home: Path) -> Store:
     return Store.open(os.environ.get("GATEHOUSE_STORE_URL") or home)
 
 
-def open_log(home: Path) -> AuditLog:
-    """Returns the audit log in `home`.
+def open_log(home: Path, owner_url: str | None = None) -> AuditLog:
+    """Returns the audit log in `home`, or in the PostgreSQL that `GATEHOUSE_STORE_URL` names.
+
+    `owner_url` replaces that address where more than appending is to be done.
 
     Raises:
         ConfigurationError: the folder cannot be made.
         audit.AuditError: the log cannot be used. Nothing may run.
     """
-    from audit import AuditLog
+    from audit import AuditLog, Flood, StreamSink
     from guard import ConfigurationError
 
     try:
@@ -49,7 +52,16 @@ def open_log(home: Path) -> AuditLog:
             f"The data folder {home} cannot be made ({error.strerror}). Set GATEHOUSE_HOME to a "
             "folder that you may write to."
         ) from error
-    return AuditLog.open(home / "audit", app_version=version("gatehouse"))
+    # Who keeps what a service prints, keeps the checkpoints: `gatehouse serve` asks for it.
+    printed = os.environ.get("GATEHOUSE_AUDIT_STDOUT") == "1"
+    url = owner_url or os.environ.get("GATEHOUSE_STORE_URL", "")
+    return AuditLog.open(
+        home / "audit",
+        app_version=version("gatehouse"),
+        url=url if url.startswith("postgresql") else None,
+        flood=Flood(),
+        sinks=[StreamSink(sys.stdout)] if printed else [],
+    )
 
 
 @contextmanager

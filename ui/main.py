@@ -19,7 +19,7 @@ if str(ROOT) not in sys.path:
 import streamlit as st  # noqa: E402  # after the path is set
 
 from guard.policy import ConsoleRole, Principal  # noqa: E402  # after the path is set
-from store import changes  # noqa: E402  # after the path is set
+from store import access, candidates, changes  # noqa: E402  # after the path is set
 from ui import brand, identity, markup, session, visits  # noqa: E402  # after the path is set
 
 PAGES = ROOT / "pages"
@@ -71,7 +71,7 @@ def screens(principal: Principal) -> tuple[Screen, ...]:
             section="Admin",
             file="admin.py",
             url_path="admin",
-            title="Policy and sources",
+            title=_admin_title(principal),
             icon=":material/tune:",
             roles=("admin",),
         ),
@@ -91,7 +91,7 @@ def main() -> None:
     visits.arrive(page.url_path)
     with st.sidebar:
         st.html(markup.person(principal.display_name, principal.roles, _theme()))
-        _watch(principal, _theme())
+        _watch(principal, _theme(), _approvals_title(principal))
     page.run()
 
 
@@ -146,6 +146,16 @@ def _approvals_title(principal: Principal) -> str:
     return f"Approvals ({waiting})" if waiting else "Approvals"
 
 
+def _admin_title(principal: Principal) -> str:
+    if "admin" not in principal.roles:
+        return "Policy and sources"
+    store = session.store()
+    with store.read() as conn:
+        waiting = access.count_waiting(conn, principal.id, now=store.now())
+        waiting += candidates.count_waiting(conn, principal.id)
+    return f"Policy and sources ({waiting})" if waiting else "Policy and sources"
+
+
 def _forget_others(principal: Principal) -> None:
     """Empties the tab's state if it was another person's: its id is enough to resume it."""
     if st.session_state.get("owner") != principal.id:
@@ -158,12 +168,15 @@ def _theme() -> markup.Theme:
 
 
 @st.fragment(run_every=WATCH_SECONDS)
-def _watch(drawn_for: Principal, drawn_in: markup.Theme) -> None:
+def _watch(drawn_for: Principal, drawn_in: markup.Theme, counted: str) -> None:
     """Draws everything anew when the person has signed out elsewhere or has other roles now.
 
-    And when the reader has changed the theme: our own HTML does not follow it by itself.
+    And when the reader has changed the theme, which our own HTML does not follow by itself, or when
+    another number of requests waits than the navigation says.
     """
     if identity.current() != drawn_for or _theme() != drawn_in:
+        st.rerun()
+    if _approvals_title(drawn_for) != counted:
         st.rerun()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from agent import Refusal
@@ -12,8 +12,18 @@ from ui.verdict import Icon, Tone, Verdict, icon, state_look
 
 HELD = "write.held"
 """The rule that says: this is a change; propose it."""
-_AFTER_SENDING = ("engine.", "preview.", "redaction.", "stopped")
-"""Rules that refuse once the source was asked. All others refuse before."""
+_AFTER_SENDING: Mapping[str, str] = {
+    "engine.": "Not run.",
+    "preview.": "Not run.",
+    "redaction.": "Not shown.",
+    "stopped": "Stopped.",
+    "limit.timeout_seconds": "Stopped.",
+    "limit.max_bytes": "Not shown.",
+    "limit.max_rows": "Not shown.",
+}
+"""Rules that refuse once the source was asked, and what is said first. All others refuse before."""
+_PLANNED = ("limit.max_estimated_", "limit.without_estimate")
+"""Rules that refuse on what the source expects: it was asked for a plan and ran nothing."""
 
 
 def panel(tone: Tone, picture: Icon, lines: Iterable[str]) -> str:
@@ -28,11 +38,14 @@ def said(verdict: Verdict, title: str, sentence: str = "") -> str:
     return panel(verdict.tone, verdict.icon, [first])
 
 
-def denied(refusal: Refusal) -> str:
-    """Returns the refusal: what, why, by which rule, and the way out."""
-    sent = refusal.rule.startswith(_AFTER_SENDING)
-    nothing = "" if sent else " Nothing was sent to the database."
-    title = "Stopped." if refusal.rule == "stopped" else "Not run."
+def denied(refusal: Refusal, *, halted: bool = False) -> str:
+    """Returns the refusal: what, why, by which rule, and the way out.
+
+    `halted` says that a run ended with it, whose earlier statements were sent.
+    """
+    title, nothing = _what_happened(refusal.rule)
+    if halted:
+        title, nothing = "Halted.", " This statement was not sent."
     held = refusal.rule == HELD
     lines = [f"<strong>{title}</strong> {_sentence(refusal.reason)}{nothing}"]
     if refusal.alternative and not held:
@@ -41,9 +54,20 @@ def denied(refusal: Refusal) -> str:
     if refusal.part and refusal.part not in refusal.reason:
         rule += f" on {code(text.line(refusal.part, 120))}"
     if refusal.access_request:
-        rule += f". An admin can grant access to {code(text.line(refusal.access_request, 120))}."
+        wanted = code(text.line(refusal.access_request.name, 120))
+        rule += f". An admin can grant access to {wanted}."
     lines.append(f'<span class="gh-note">{rule}</span>')
     return panel("wait", "clock", lines) if held else panel("bad", "block", lines)
+
+
+def _what_happened(rule: str) -> tuple[str, str]:
+    """Returns how a refusal begins, and what it says of the database."""
+    sent = next((title for start, title in _AFTER_SENDING.items() if rule.startswith(start)), None)
+    if sent is not None:
+        return sent, ""
+    if rule.startswith(_PLANNED):
+        return "Not run.", " The database planned it and ran nothing."
+    return "Not run.", " Nothing was sent to the database."
 
 
 def pending(card: ChangeCard) -> str:

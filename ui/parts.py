@@ -2,52 +2,87 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent import Analyst, ModelChoice, Runs, Vocabularies, choose
+from agent import Analyst, ModelChoice, ModelConnection, Runs, Vocabularies, choose
 from audit import AuditLog
-from guard import Gate, Principal
+from guard import ConfigurationError, Gate, Principal
+from guard.accessdesk import AccessDesk
+from guard.accessgrants import openings_of
+from guard.accesstrail import AccessTrail
 from guard.budget import Budget
-from guard.engines import open_change_engine, open_engine
-from guard.engines.embedded import EmbeddedEngine
+from guard.earned import EarnedTrust
+from guard.engines import Engine, open_change_engine, open_engine
+from guard.engines.base import ChangeEngine
 from guard.inbox import Inbox
+from guard.inforce import InForce
 from guard.masking import Masking
-from guard.policyfile import Policy, load_policy
+from guard.modelbudget import ModelBudget
+from guard.notices import Notices
+from guard.policydesk import PolicyDesk
+from guard.policyfile import Policy
 from guard.previews import Previews
+from guard.replay import Replayer
+from guard.response import Responses
+from guard.revealbudget import RevealBudget
 from guard.review import Review
 from guard.reviewtrail import ReviewTrail
 from guard.settlement import Settlement
 from guard.source import Sources
+from guard.standing import Standing
 from guard.trail import Trail
+from guard.unattended import Unattended
 from guard.writer import Writer
-from store import Store, accounts
+from notify import Courier
+from redaction import RedactionError, configure_from
+from store import Connection, Store, access, accounts
+from store.access import AccessRequest
 from store.accounts import Account
+from store.standing import standing
+from ui.anchoring import Anchoring
+from ui.environment import environment as known
 from ui.home import POLICY_FILE
 from ui.people import principal_of
 
 
 class People:
-    """Looks accounts up as they are now."""
+    """Looks accounts up as they are now, with the access grants that hold at this moment."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def standing(self, account: str) -> Standing:
+        """Returns the person and the version of the policy in force, from one snapshot."""
+        now = self._store.now()
+        with self._store.read() as conn:
+            found = standing(conn, account, now=now)
+        person = found.account
+        if person is None or person.disabled:
+            return Standing(principal=None, version=found.head)
+        return Standing(principal=_person(person, found.grants, now), version=found.head)
+
     def by_id(self, account: str) -> Principal | None:
         """Returns the person, or None when there is none or the account is disabled."""
-        with self._store.read() as conn:
-            return _active(accounts.find(conn, account))
+        return self.standing(account).principal
 
     def by_name(self, name: str) -> Principal | None:
         """Returns the person who signs in with that name; None as for `by_id`."""
         with self._store.read() as conn:
-            return _active(accounts.by_name(conn, name))
+            return self._active(conn, accounts.by_name(conn, name))
+
+    def _active(self, conn: Connection, account: Account | None) -> Principal | None:
+        if account is None or account.disabled:
+            return None
+        now = self._store.now()
+        return _person(account, access.live(conn, account.id, now=now), now)
 
 
-def _active(account: Account | None) -> Principal | None:
-    return None if account is None or account.disabled else principal_of(account)
+def _person(account: Account, live: Sequence[AccessRequest], now: dt.datetime) -> Principal:
+    openings = tuple(o for grant in live for o in openings_of(grant))
+    return replace(principal_of(account), openings=openings, at=now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +90,23 @@ class Parts:
     """The parts that depend on the policy. `open_parts` gives them; close them when replaced."""
 
     home: Path
-    policy: Policy
+    anchoring: Anchoring
+    policies: InForce
     store: Store
     log: AuditLog
     people: People
     sources: Sources
     gate: Gate
+    budget: Budget
+    models: ModelBudget
+    connection: ModelConnection
     review: Review
+    responses: Responses
+    earned: EarnedTrust
+    courier: Courier
+    access: AccessDesk
+    governing: PolicyDesk
+    replayer: Replayer
     settlement: Settlement
     writer: Writer
     masking: Masking
@@ -69,10 +114,16 @@ class Parts:
     runs: Runs
     vocabularies: Vocabularies
 
+    @property
+    def policy(self) -> Policy:
+        """The policy in force now; another activation may change it at any moment."""
+        return self.policies.current()
+
     def recover(self) -> None:
         """Settles what a crash left behind: changes first, then turns, then open intents."""
         self.settlement.recover()
         self.review.expire()
+        self.access.expire()
         self.runs.recover()
         self.log.reconcile()
 
@@ -84,71 +135,130 @@ class Parts:
 
 
 def open_parts(
-    home: Path, store: Store, log: AuditLog, environment: Mapping[str, str] = os.environ
+    home: Path, store: Store, log: AuditLog, environment: Mapping[str, str] | None = None
 ) -> Parts:
-    """Returns the parts for the policy in `home`. No source is opened yet.
+    """Returns the parts. No source is opened yet.
+
+    The first start of all puts the policy file of `home` into force; later ones do not read it.
 
     Raises:
         ConfigurationError: the policy, a secret or the model's name cannot be used; the message
             says which and what to do.
     """
-    policy = load_policy(home / POLICY_FILE)
-    choice = choose(environment.get("GATEHOUSE_MODEL"))
+    variables = known() if environment is None else environment
+    try:
+        configure_from(variables)
+    except RedactionError as error:
+        raise ConfigurationError(str(error)) from error
+    choice = choose(variables.get("GATEHOUSE_MODEL"))
+    policies = InForce(store, home / POLICY_FILE)
+    policies.begin(log)
+    policies.current()
     people, masking = People(store), Masking()
 
-    def read_engine(name: str) -> EmbeddedEngine:
-        path = policy.database_of(name, environment)
-        return open_engine(policy.sources[name].engine, path, source=name)
+    def read_engine(name: str, policy: Policy) -> Engine:
+        address = policy.database_of(name, variables)
+        engine = policy.sources[name].engine
+        return open_engine(engine, address, source=name, reach=policy.reach_of(name))
 
-    sources = Sources(policy, read_engine)
-    writer = Writer(
-        store,
-        lambda name: open_change_engine(
+    def change_engine(name: str, reader: Engine) -> ChangeEngine:
+        policy = policies.current()
+        return open_change_engine(
             policy.sources[name].engine,
-            policy.database_of(name, environment),
+            policy.write_database_of(name, variables),
             source=name,
-            reader=sources.get(name).engine,
-        ),
-    )
+            reader=reader,
+            reach=policy.reach_of(name),
+        )
+
+    sources = Sources(policies, read_engine)
+    writer = Writer(store, sources, change_engine)
     trail = ReviewTrail(log)
     settlement = Settlement(store, writer, sources, trail)
+    notices = Notices(store, policies)
+    earned = EarnedTrust(store, policies, sources, trail)
     review = Review(
         store=store,
-        policy=policy,
+        policies=policies,
         sources=sources,
         writer=writer,
-        inbox=Inbox(store, policy, sources, masking),
-        previews=Previews(store, writer, trail, policy.approvals),
+        inbox=Inbox(store, policies, sources, masking, people.by_id),
+        previews=Previews(
+            store=store,
+            writer=writer,
+            sources=sources,
+            trail=trail,
+            notices=notices,
+            policies=policies,
+        ),
         settlement=settlement,
         trail=trail,
+        notices=notices,
+        unattended=Unattended(policies, earned),
         look_up=people.by_id,
     )
+    budget = Budget(store)
     gate = Gate(
-        policy=policy,
+        policies=policies,
         sources=sources,
         trail=Trail(log),
-        budget=Budget(store),
+        budget=budget,
         masking=masking,
-        look_up=people.by_id,
+        standing=people.standing,
         proposals=review,
+        reveals=RevealBudget(store),
     )
     vocabularies = Vocabularies(gate, home)
-    analyst = Analyst(
-        gate=gate, log=log, choice=choice, vocabularies=vocabularies, environment=environment
+    replayer = Replayer(
+        store=store, log=log, policies=policies, sources=sources, look_up=people.by_id
     )
+    spending = ModelBudget(store, policies, Trail(log))
+    analyst = Analyst(
+        gate=gate,
+        log=log,
+        choice=choice,
+        vocabularies=vocabularies,
+        environment=variables,
+        budget=spending,
+    )
+    anchoring = Anchoring(log, policies, variables, home / "audit")
+    anchoring.follow()
     return Parts(
         home=home,
-        policy=policy,
+        anchoring=anchoring,
+        policies=policies,
         store=store,
         log=log,
         people=people,
         sources=sources,
         gate=gate,
+        budget=budget,
+        models=spending,
+        connection=ModelConnection(choice=choice, environment=variables, budget=spending, log=log),
         review=review,
+        responses=Responses(store, policies),
+        earned=earned,
+        courier=Courier(store, policies, variables),
+        access=AccessDesk(
+            store=store,
+            policies=policies,
+            sources=sources,
+            trail=AccessTrail(log),
+            look_up=people.by_id,
+        ),
+        governing=PolicyDesk(
+            store=store,
+            log=log,
+            policies=policies,
+            sources=sources,
+            replayer=replayer,
+            look_up=people.by_id,
+        ),
+        replayer=replayer,
         settlement=settlement,
         writer=writer,
         masking=masking,
         choice=choice,
-        runs=Runs(store, analyst, gate),
+        runs=Runs(store, analyst, gate, people.by_id),
         vocabularies=vocabularies,
     )

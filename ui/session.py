@@ -10,12 +10,13 @@ from pathlib import Path
 
 from streamlit import config
 
-from audit import AuditLog
+from audit import AuditError, AuditLog
 from redaction import warm_up
 from store import Store
-from ui import signintrail
+from ui import servicetrail, signintrail
 from ui.exports import exporters
 from ui.home import data_folder, open_log, open_store
+from ui.keeper import Keeper
 from ui.parts import Parts, open_parts
 from ui.webparts import UNUSABLE, SignInEvent, WebParts
 
@@ -24,6 +25,8 @@ _lock = threading.RLock()
 _stores: dict[str, Store] = {}
 _logs: dict[Path, AuditLog] = {}
 _parts: dict[Path, Parts] = {}
+_keepers: list[Keeper] = []
+_serving: list[AuditLog] = []
 
 
 def home() -> Path:
@@ -57,7 +60,7 @@ def audit_log() -> AuditLog:
 
 
 def parts() -> Parts:
-    """Returns the gate, the desk and the rest, for the policy in force.
+    """Returns the gate, the desks and the rest; the policy in force is looked up at each call.
 
     Raises:
         ConfigurationError: the policy cannot be used; the next call tries again.
@@ -69,21 +72,6 @@ def parts() -> Parts:
             opened.recover()
             _parts[home()] = opened
         return _parts[home()]
-
-
-def replace_policy() -> Parts:
-    """Returns new parts for the policy file as it is now; runs under the old one are stopped.
-
-    Raises:
-        ConfigurationError: the file cannot be used; the old policy stays in force.
-    """
-    with _lock:
-        fresh = open_parts(home(), store(), audit_log())
-        old = _parts.pop(home(), None)
-        _parts[home()] = fresh
-    if old is not None:
-        old.close()
-    return fresh
 
 
 def web_parts() -> WebParts:
@@ -101,13 +89,25 @@ def web_parts() -> WebParts:
 
 def close() -> None:
     """Ends everything, last opened first. Tests call it between homes."""
+    while _keepers:
+        _keepers.pop().stop()
     with _lock:
         while _parts:
             _parts.popitem()[1].close()
+        while _serving:
+            _ended(_serving.pop())
         while _logs:
             _logs.popitem()[1].close()
         while _stores:
             _stores.popitem()[1].close()
+
+
+def _ended(log: AuditLog) -> None:
+    try:
+        servicetrail.record(log, "log.closed")
+    except AuditError as error:
+        # Nothing hangs on it: a begin without an end says that nobody knows how it ended.
+        _log.warning("%s", error)
 
 
 def _record(event: SignInEvent) -> None:
@@ -123,7 +123,12 @@ def _allowed_hosts() -> Sequence[str]:
 def _start() -> None:
     # What the first result would wait for a second or two; nothing depends on it being done.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    keeper = Keeper(parts)
+    _keepers.append(keeper)
+    keeper.start()
     try:
+        servicetrail.record(audit_log(), "log.opened")
+        _serving.append(audit_log())
         parts()
     except UNUSABLE as error:
         # The console still starts: every page says what is wrong until it is mended.

@@ -90,6 +90,8 @@ _ICONS = {
     "clock": f'{_RING}<path d="M8 4.6V8l2.3 1.8"/>',
     "hidden": '<path d="M1.6 8S4 3.9 8 3.9 14.4 8 14.4 8 12 12.1 8 12.1 1.6 8 1.6 8z'
     'M2.8 13.2L13.2 2.8"/>',
+    "shown": '<path d="M1.6 8S4 3.9 8 3.9 14.4 8 14.4 8 12 12.1 8 12.1 1.6 8 1.6 8z"/>'
+    '<circle cx="8" cy="8" r="1.9"/>',
     "stop": f'{_RING}<path d="M6.2 6.2h3.6v3.6H6.2z"/>',
     "error": f'{_RING}<path d="M8 4.7v3.8M8 11v.2"/>',
     "help": f'{_RING}<path d="M6.2 6.4a1.9 1.9 0 1 1 2.6 1.9c-.6.3-.8.6-.8 1.1M8 11.4v.2"/>',
@@ -211,6 +213,13 @@ dl.gh-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem
   margin: .7rem 0 0; font-size: .95rem; }}
 .gh-facts dt {{ color: var(--gh-quiet); font-weight: 400; }}
 .gh-facts dd {{ margin: 0; color: var(--gh-ink); overflow-wrap: anywhere; }}
+dl.gh-told {{ grid-template-columns: 11rem 1fr; margin: 0; }}
+.gh-told dd {{ white-space: pre-wrap; }}
+[class*="st-key-gh-step-"] button {{ justify-content: flex-start; text-align: left;
+  min-height: 0; padding: .3rem .5rem; border-radius: 6px; }}
+[class*="st-key-gh-step-"] button > div {{ justify-content: flex-start; text-align: left; }}
+[class*="st-key-gh-step-now-"] button {{ background: var(--gh-info-soft);
+  box-shadow: inset 3px 0 0 var(--gh-accent); }}
 
 ul.gh-checks {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .6rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }}
@@ -221,6 +230,17 @@ ul.gh-checks {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .6r
 .gh-checks b {{ display: block; font-weight: 600; color: var(--gh-ink); overflow-wrap: anywhere; }}
 .gh-checks p {{ margin: .1rem 0 0; color: var(--gh-quiet); font-size: .93rem;
   overflow-wrap: anywhere; }}
+
+.gh-risk {{ border: 1px solid color-mix(in srgb, var(--gh-tone) 30%, transparent);
+  border-radius: 8px; padding: .45rem .8rem; color: var(--gh-ink); }}
+.gh-risk summary {{ cursor: pointer; line-height: 1.5; }}
+.gh-risk summary strong {{ color: var(--gh-tone); margin-right: .5em; }}
+.gh-risk ul {{ list-style: none; margin: .35rem 0 .15rem; padding: 0; display: grid; gap: .25rem; }}
+.gh-risk li {{ display: flex; gap: .55em; align-items: baseline; margin: 0; font-size: .93rem;
+  line-height: 1.45; overflow-wrap: anywhere; }}
+.gh-tier {{ flex: none; min-width: 1.45em; text-align: center; border-radius: 4px; font-weight: 600;
+  color: var(--gh-tone); background: var(--gh-tone-soft); }}
+.gh-risk summary:focus-visible {{ outline: 2px solid var(--gh-accent); outline-offset: 2px; }}
 
 ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55rem; }}
 .gh-votes li {{ margin: 0; color: var(--gh-ink); overflow-wrap: anywhere; }}
@@ -239,6 +259,15 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
 .st-key-gh-trail, div:has(> .st-key-gh-trail) {{ flex: none !important;
   height: max(22rem, calc(100dvh - 18rem)) !important; }}
 
+.gh-revealed {{ animation: gh-gone 0s linear 70s forwards; }}
+@keyframes gh-gone {{ to {{ visibility: hidden; }} }}
+
+@media (max-width: 1200px) {{
+  .st-key-gh-found [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {{
+    flex-direction: column; }}
+  .st-key-gh-found [data-testid="stColumn"] {{ width: 100%; flex: none; }}
+  .st-key-gh-steps, div:has(> .st-key-gh-steps) {{ height: 15rem !important; }}
+}}
 .gh-narrow {{ display: none; }}
 @media (max-width: 640px) {{
   .gh-wide {{ display: none; }}

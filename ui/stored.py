@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -84,6 +85,15 @@ Kept = TypeVar("Kept", bound=BaseModel)
 def statement(step: Step) -> Statement:
     """Returns what a step was asked with."""
     return _read(Statement, step.args_json) or Statement()
+
+
+def arguments(step: Step) -> tuple[tuple[str, object], ...]:
+    """Returns what a template was called with, by name."""
+    try:
+        found = json.loads(step.args_json)
+    except ValueError:
+        return ()
+    return tuple(found.items()) if isinstance(found, dict) else ()
 
 
 def refusal(step: Step) -> Refusal | None:

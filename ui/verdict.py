@@ -9,11 +9,11 @@ from typing import Literal
 
 from audit import AuditEvent, PolicyFacts
 from audit import Verdict as Decision
-from store.states import ChangeState
+from store.states import AccessState, ChangeState
 
 Tone = Literal["ok", "bad", "wait", "quiet", "info"]
 Icon = Literal[
-    "check", "block", "clock", "hidden", "stop", "error", "help", "dot", "undo", "download"
+    "check", "block", "clock", "hidden", "shown", "stop", "error", "help", "dot", "undo", "download"
 ]
 
 
@@ -23,6 +23,7 @@ class Verdict(Enum):
     ALLOWED = "Allowed"
     DENIED = "Denied"
     REVIEW = "Needs review"
+    HELD = "Held"
     MASKED = "Masked"
     DONE = "Done"
     TO_DO = "To do"
@@ -49,6 +50,7 @@ _LOOKS: Mapping[Verdict, tuple[Tone, Icon]] = {
     Verdict.ALLOWED: ("ok", "check"),
     Verdict.DENIED: ("bad", "block"),
     Verdict.REVIEW: ("wait", "clock"),
+    Verdict.HELD: ("bad", "block"),
     Verdict.MASKED: ("quiet", "hidden"),
     Verdict.DONE: ("ok", "check"),
     Verdict.TO_DO: ("wait", "clock"),
@@ -80,6 +82,17 @@ _STATES: Mapping[ChangeState, tuple[str, Tone, Icon]] = {
 }
 
 
+_ACCESS: Mapping[AccessState, tuple[str, Tone, Icon]] = {
+    "pending": ("Waiting for an admin", "wait", "clock"),
+    "granted": ("Access granted", "ok", "check"),
+    "rejected": ("Rejected", "bad", "block"),
+    "withdrawn": ("Withdrawn", "quiet", "stop"),
+    "expired": ("Lapsed", "quiet", "stop"),
+    "revoked": ("Revoked", "bad", "block"),
+    "ended": ("Access has ended", "quiet", "stop"),
+}
+
+
 def badge(verdict: Verdict) -> str:
     """Returns the verdict as HTML."""
     return _badge(verdict.value, verdict.tone, verdict.icon)
@@ -93,6 +106,16 @@ def state_badge(state: ChangeState) -> str:
 def state_look(state: ChangeState) -> tuple[str, Tone, Icon]:
     """Returns the state of a change request as word, colour and picture."""
     return _STATES[state]
+
+
+def access_look(state: AccessState) -> tuple[str, Tone, Icon]:
+    """Returns the state of an access request as word, colour and picture."""
+    return _ACCESS[state]
+
+
+def access_badge(state: AccessState) -> str:
+    """Returns the state of an access request as HTML."""
+    return _badge(*_ACCESS[state])
 
 
 def icon(name: Icon) -> str:
@@ -109,7 +132,7 @@ def of_event(event: AuditEvent) -> Verdict:
     facts = event.part(PolicyFacts)
     if facts is not None and facts.decision is not None:
         return _DECISIONS[facts.decision]
-    if event.type == "approval.requested":
+    if event.type in ("approval.requested", "access.requested", "policy.proposed"):
         return Verdict.REVIEW
     if event.type == "query.executed":
         return Verdict.DONE

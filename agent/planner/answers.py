@@ -63,6 +63,8 @@ class NotUnderstood:
     unknown: tuple[str, ...]
     reason: str
     suggestions: tuple[str, ...] = ()
+    off_topic: bool = False
+    """True when not one word of it names anything of this source."""
 
 
 @dataclass(frozen=True, kw_only=True)

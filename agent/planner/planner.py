@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from agent.planner import audit_rule, ratio, refusals, writes
+from agent.planner import audit_rule, cleanup, ratio, refusals, writes
 from agent.planner.answers import Answer, AskBack, NotUnderstood, Option, Plan
 from agent.planner.compile import compile_frame
+from agent.planner.frame import Frame
 from agent.planner.interpretation import interpret, steps_of
 from agent.planner.reader import Rule, read
 from agent.planner.reading import Unread
@@ -87,20 +88,25 @@ def _plan(question: str, vocabulary: Vocabulary, *, ask: bool) -> Answer:
     early = refusals.early(question, vocabulary) or writes.write(question, vocabulary)
     if early is not None:
         return early
-    tags = tags_of(question, vocabulary)
+    rest = cleanup.rest_of(question)
+    tags = tags_of(question if rest is None else rest, vocabulary)
     unknown = tuple(t.text for t in tags if not t.known)
     if unknown or not tags:
         return refusals.unknown_words(tags, unknown, vocabulary)
     try:
         pair = ratio.split(tags)
-        if pair is not None:
+        if pair is not None and rest is None:
             return _ratio(tags, pair, vocabulary)
         frame = resolve(read(tags, vocabulary, RULES), vocabulary)
+        if rest is not None:
+            return _cleaned(tags, frame, vocabulary)
     except Unread as error:
         return refusals.unused(tags, error.part, error.reason, vocabulary)
     except Unresolved as error:
         return refusals.unused(tags, error.part, error.reason, vocabulary)
     except Tied as tie:
+        if rest is not None:
+            return refusals.tied(tags, tie, vocabulary)
         return _ask(question, tags, tie, vocabulary) if ask else _still_tied(tags, vocabulary)
     compiled = compile_frame(frame, vocabulary)
     answer = Plan(
@@ -111,6 +117,16 @@ def _plan(question: str, vocabulary: Vocabulary, *, ask: bool) -> Answer:
         chart=compiled.chart,
     )
     return _audited(tags, answer, vocabulary)
+
+
+def _cleaned(tags: tuple[Tag, ...], frame: Frame, vocabulary: Vocabulary) -> Answer:
+    """The rows that a question lists, as a change; every word of it must be in the statement."""
+    request = cleanup.delete(frame, vocabulary)
+    listed = compile_frame(frame, vocabulary).sql
+    part = audit_rule.unused_part(tags, listed, vocabulary)
+    if part is not None:
+        return refusals.unused(tags, part, "", vocabulary)
+    return request or refusals.unused(tags, "", writes.WIDE, vocabulary)
 
 
 def _audited(tags: tuple[Tag, ...], answer: Plan, vocabulary: Vocabulary) -> Answer:

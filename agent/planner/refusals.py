@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent.planner.answers import NotUnderstood
 from agent.planner.numbers import plural
@@ -74,7 +75,9 @@ def unknown_words(
     reason = f"{words} {verb} I know for this source."
     names = sorted(vocabulary.lexicon.names)
     close = [c for w in unknown for c in difflib.get_close_matches(w.casefold(), names, 2, 0.75)]
-    return _refused(understood(tags), unknown, reason, vocabulary, tuple(close))
+    refused = _refused(understood(tags), unknown, reason, vocabulary, tuple(close))
+    named = any(t.entries or t.name or t.part_of or t.literal for t in tags)
+    return replace(refused, off_topic=not named)
 
 
 def unused(tags: Sequence[Tag], part: str, reason: str, vocabulary: Vocabulary) -> NotUnderstood:

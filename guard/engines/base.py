@@ -49,6 +49,18 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What the engine's own planner expects of a read, before it runs; None where it says nothing.
+
+    `rows` is the most rows any step of the plan reads or makes, `bytes` what the step that moves
+    most of them takes. A guess: statistics may be old, so it never stands in for a cap.
+    """
+
+    rows: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probe:
     """One safety check tried for real on an adapter: what was tried, whether the engine held."""
 
@@ -80,6 +92,16 @@ class Engine(Protocol):
         """
         ...
 
+    def estimate(self, query: GuardedQuery) -> Estimate | None:
+        """Returns what the read is expected to cost, None where the engine cannot tell.
+
+        The statement is planned and does not run.
+
+        Raises:
+            Refused, Interrupted, SourceUnavailable: as `run`.
+        """
+        ...
+
     def probe(self) -> Sequence[Probe]:
         """Attacks the adapter itself (writes, files, settings) and says what held."""
         ...
@@ -105,6 +127,7 @@ class Change:
 
     `targets` are the tables the statement writes, as the guard found them; triggers may reach more.
     `decided` maps tables to the columns left out of the comparison, as the preview found them.
+    `schema` says that the statement changes definitions.
     """
 
     source: str
@@ -112,6 +135,7 @@ class Change:
     undo_image: bytes | None = None
     targets: tuple[str, ...] = ()
     decided: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    schema: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from guard.address import Address, ServerAddress, ServerReach, file_of, server_of
 from guard.diff import Diff
 from guard.engines import duckdb, faults, sqlite
-from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Engine, Found
+from guard.engines.base import (
+    Cancel,
+    Captured,
+    Change,
+    ChangeCaps,
+    ChangeEngine,
+    Engine,
+    Found,
+)
 from guard.engines.embedded import EmbeddedEngine
 from guard.engines.worker import Stopped, Worker, WorkerDied, WorkerSettings
-from guard.errors import OutcomeUnknown, SourceUnavailable
+from guard.errors import ConfigurationError, OutcomeUnknown, SourceUnavailable
 
 if TYPE_CHECKING:
     from guard.policyfile import EngineName
@@ -38,20 +47,53 @@ class _Told(BaseModel):
 
 
 def open_change_engine(
-    name: EngineName, path: Path, *, source: str, reader: Engine
-) -> EmbeddedChanges:
-    """Returns the write role of the database file at `path`. Opens nothing yet.
+    name: EngineName,
+    address: Address,
+    *,
+    source: str,
+    reader: Engine,
+    reach: ServerReach | None = None,
+) -> ChangeEngine:
+    """Returns the write role of the database at `address`. Opens nothing yet.
 
-    `reader` is the read role of the same file: DuckDB needs it out of the way while it writes.
+    `reader` is the read role of the same source: DuckDB needs it out of the way while it writes.
+
+    Raises:
+        ConfigurationError: the address is not of the engine's kind, or its driver is missing.
     """
+    reach = reach or ServerReach()
     match name:
         case "sqlite":
-            return EmbeddedChanges(path, source, sqlite.SETTINGS, None)
+            return EmbeddedChanges(file_of(address), source, sqlite.SETTINGS, None)
         case "duckdb":
             shared = reader if isinstance(reader, EmbeddedEngine) else None
-            return EmbeddedChanges(path, source, duckdb.SETTINGS, shared)
+            return EmbeddedChanges(file_of(address), source, duckdb.SETTINGS, shared)
+        case "postgres":
+            return _postgres(server_of(address), source, reach)
+        case "mysql":
+            return _mysql(server_of(address), source)
         case _:
             assert_never(name)
+
+
+def _postgres(address: ServerAddress, source: str, reach: ServerReach) -> ChangeEngine:
+    try:
+        from guard.engines.postgres_changes import PostgresChanges
+        from guard.engines.postgres_session import Login
+    except ImportError as error:
+        raise ConfigurationError(
+            "PostgreSQL needs its driver. Install gatehouse[postgres]."
+        ) from error
+    login = Login(url=address.url, schemas=reach.schemas, ddl=reach.ddl)
+    return PostgresChanges(login, source)
+
+
+def _mysql(address: ServerAddress, source: str) -> ChangeEngine:
+    try:
+        from guard.engines.mysql_changes import MysqlChanges
+    except ImportError as error:
+        raise ConfigurationError("MySQL needs its driver. Install gatehouse[mysql].") from error
+    return MysqlChanges(address, source)
 
 
 class EmbeddedChanges:
@@ -122,6 +164,7 @@ class EmbeddedChanges:
             "sql": change.sql,
             "image": None if change.undo_image is None else json.loads(change.undo_image),
             "targets": change.targets,
+            "schema": change.schema,
             "decided": dict(change.decided),
             "max_rows": caps.max_rows,
             "shown_rows": caps.shown_rows,

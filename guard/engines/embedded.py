@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from guard.catalog import Catalog
 from guard.engines import faults, probes, reflected
-from guard.engines.base import Cancel, Probe, Rows
+from guard.engines.base import Cancel, Estimate, Probe, Rows
 from guard.engines.child.faults import FaultCode
 from guard.engines.child.probes import BY_ENGINE
 from guard.engines.pool import AllBusy, Displaced, Pool, Suspended
@@ -67,25 +68,19 @@ class EmbeddedEngine:
 
     def run(self, query: GuardedQuery, cancel: Cancel) -> Rows:
         """Returns the rows of a guarded read. Raises what `Engine.run` does."""
-        if not isinstance(query, GuardedQuery):
-            raise TypeError("An engine runs guarded queries only.")
-        if (query.source, query.dialect) != (self._source, self.dialect):
-            raise refuse(
-                "engine.wrong_source", f"This statement was not judged for {self._source}."
-            )
-        job = _Job(
-            request={
-                "op": "run",
-                "sql": query.sql,
-                "readable": query.readable,
-                "max_rows": query.max_rows,
-                "max_bytes": query.max_bytes,
-                "timeout_ms": query.timeout_ms,
-            },
-            timeout_ms=query.timeout_ms,
-            max_payload=query.max_bytes + query.max_bytes // 4 + _SLACK_BYTES,
-        )
+        job = self._job("run", query)
         return self._rows(self._done(self._call(job, cancel)))
+
+    def estimate(self, query: GuardedQuery) -> Estimate | None:
+        """Returns how many rows DuckDB expects; SQLite says nothing, which is None.
+
+        Raises what `Engine.estimate` does.
+        """
+        if self.dialect == "sqlite":
+            return None
+        reply = self._done(self._call(self._job("estimate", query), Cancel()))
+        rows = json.loads(bytes(reply.payload))
+        return Estimate(rows=rows, bytes=None) if isinstance(rows, int) else None
 
     def probe(self) -> Sequence[Probe]:
         """Attacks the adapter itself with fixed statements and says what held.
@@ -113,6 +108,26 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Ends the worker processes. A later statement would start new ones."""
         self._pool.close()
+
+    def _job(self, op: str, query: GuardedQuery) -> _Job:
+        if not isinstance(query, GuardedQuery):
+            raise TypeError("An engine runs guarded queries only.")
+        if (query.source, query.dialect) != (self._source, self.dialect):
+            raise refuse(
+                "engine.wrong_source", f"This statement was not judged for {self._source}."
+            )
+        return _Job(
+            request={
+                "op": op,
+                "sql": query.sql,
+                "readable": query.readable,
+                "max_rows": query.max_rows,
+                "max_bytes": query.max_bytes,
+                "timeout_ms": query.timeout_ms,
+            },
+            timeout_ms=query.timeout_ms,
+            max_payload=query.max_bytes + query.max_bytes // 4 + _SLACK_BYTES,
+        )
 
     def _call(self, job: _Job, cancel: Cancel) -> Reply:
         try:

@@ -62,6 +62,11 @@ _REFUSALS: Mapping[FaultCode, _Refusal] = {
         alternative="Propose a new change for the rows as they are now.",
         fixable=False,
     ),
+    "no_way_back": _Refusal(
+        reason="This change of the schema cannot be taken back: nothing restores what it removed.",
+        alternative="Propose a new change of the schema, or restore a backup.",
+        fixable=False,
+    ),
     "value_too_large": _Refusal(
         reason="A single value grew larger than the engine allows.",
         alternative="Shorten texts and lists before joining them together.",
@@ -97,7 +102,7 @@ def to_error(code: FaultCode, source: str) -> GuardError:
         )
     if code == "result_too_large":
         return Interrupted(
-            "limit", "The result is larger than may be returned. Ask for fewer rows or columns."
+            "bytes", "The result is larger than may be returned. Ask for fewer rows or columns."
         )
     if code == "interrupted":
         return stopped("timeout")

@@ -26,12 +26,14 @@ from guard.views import expand_views, reads
 class RowFilter:
     """A predicate over `table`, ready to stand after WHERE.
 
-    `reads` are the columns it looks at, `(table, column)`, other tables' included.
+    `reads` are the columns it looks at, `(table, column)`, other tables' included; `tables` are
+    the tables they belong to.
     """
 
     table: str
     predicate: exp.Expression
     reads: frozenset[tuple[str, str]]
+    tables: tuple[Table, ...]
 
 
 def row_filters(terms: Terms, catalog: Catalog) -> Mapping[str, RowFilter]:
@@ -48,8 +50,8 @@ def _filter(name: str, text: str, catalog: Catalog) -> RowFilter:
     if table is None:
         raise _unreadable(name)
     parsed = _parsed(text, table.name, catalog.dialect)
-    named = {t.name: catalog.table(t.name) for t in parsed.find_all(exp.Table)}
-    found = tuple(t for t in named.values() if t is not None)
+    named = {t: find_table(t, catalog) for t in parsed.find_all(exp.Table)}
+    found = tuple(dict.fromkeys(t for t in named.values() if t is not None))
     if any(t.kind == "view" for t in found):
         return _built(text, table, catalog)
     return _known(text, table, found, catalog.source, catalog.dialect)
@@ -82,15 +84,18 @@ def _built(text: str, table: Table, catalog: Catalog) -> RowFilter:
     others = set(tree.args) - {"expressions", "from_", "where", "kind"}
     if where is None or not isinstance(where.this, exp.Paren) or any(tree.args[k] for k in others):
         raise _unreadable(table.name)
+    read_tables = {table.name: table}
     for read in list(reads(tree, dialect)):
         found = find_table(read, catalog)
         if found is None:
             raise _unreadable(table.name)
+        read_tables[found.name] = found
         with_schema(read, found, dialect)
     return RowFilter(
         table=table.name,
         predicate=faithful(where, dialect).this,
         reads=frozenset(_reads(where.this, catalog)),
+        tables=tuple(read_tables.values()),
     )
 
 

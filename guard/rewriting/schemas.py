@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from guard.catalog import Table
 from guard.errors import refuse
+from guard.names import fold
 
 _DEFAULT = {"sqlite": "main", "duckdb": "main", "postgres": "public"}
 
@@ -20,6 +21,8 @@ def with_schema(table: exp.Table, known: Table, dialect: str) -> None:
     schema = known.schema or _DEFAULT.get(dialect)
     if schema is not None:
         table.set("db", exp.to_identifier(schema, quoted=True))
+        if known.relation is not None and table.name != known.relation:
+            _rename(table, known.relation, dialect)
     elif any(
         cte.alias.casefold() == known.name.casefold() for cte in table.root().find_all(exp.CTE)
     ):
@@ -30,3 +33,16 @@ def with_schema(table: exp.Table, known: Table, dialect: str) -> None:
             alternative=f"Give the WITH query another name than {known.name}.",
             fixable=True,
         )
+
+
+def _rename(table: exp.Table, relation: str, dialect: str) -> None:
+    """Writes the server's own name; what the statement called the table becomes its alias."""
+    written = table.this
+    table.set("this", exp.to_identifier(relation, quoted=True))
+    if fold(written, dialect) == relation:
+        return
+    alias = table.args.get("alias")
+    if alias is None:
+        table.set("alias", exp.TableAlias(this=written.copy()))
+    elif alias.this is None:
+        alias.set("this", written.copy())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from guard.catalog import Catalog, Column, Table
+from guard.catalog import Catalog, Column
 from guard.classify import classify
 from guard.errors import Refused, refuse
 from guard.rewriting.filters import RowFilter
@@ -63,8 +63,9 @@ def _in_other_words(final: Statement, known: Catalog, outputs: Sequence[Output])
 def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
     """Returns the catalog with what row filters read, which may be hidden from the person."""
     tables = {table.name: table for table in reach.tables}
+    behind = {t.name: replace(t, columns=()) for f in filters.values() for t in f.tables}
     for name, column in sorted(read for f in filters.values() for read in f.reads):
-        table = tables.get(name, Table(name=name, columns=()))
+        table = tables.get(name) or behind[name]
         if table.column(column) is None:
             added = (*table.columns, Column(name=column, type=""))
             tables[name] = replace(table, columns=added)

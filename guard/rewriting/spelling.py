@@ -37,8 +37,11 @@ def faithful(tree: exp.Expression, dialect: str) -> exp.Expression:
     """Returns `tree`, changed in place where sqlglot would write something else than was meant.
 
     In SQLite a comma between tables is a join that may be reordered, CROSS JOIN is one that may
-    not, and `CAST(x AS DATE)` is no call of `date(x)`.
+    not, and `CAST(x AS DATE)` is no call of `date(x)`. MariaDB has no REGEXP_LIKE, which `x REGEXP
+    y` would be written as.
     """
+    if dialect == "mysql":
+        return _without_regexp_like(tree)
     for node in _misspelt(tree, dialect):
         if isinstance(node, exp.Join):
             node.set("kind", None)
@@ -46,6 +49,30 @@ def faithful(tree: exp.Expression, dialect: str) -> exp.Expression:
         else:
             written = _SQLITE_TYPES[node.to.this]
             node.set("to", exp.DataType(this=exp.DType.USERDEFINED, kind=written))
+    return tree
+
+
+def _without_regexp_like(tree: exp.Expression) -> exp.Expression:
+    for node in list(tree.find_all(exp.RegexpLike)):
+        if node.args.get("flag") is None:
+            place = exp.RegexpInstr(this=node.this.copy(), expression=node.expression.copy())
+            found = exp.Paren(this=exp.GT(this=place, expression=exp.Literal.number(0)))
+            if node is tree:
+                return found
+            node.replace(found)
+    return tree
+
+
+def without_dual(tree: exp.Expression, dialect: str) -> exp.Expression:
+    """Returns `tree` without FROM DUAL, which says that nothing is read; changed in place."""
+    for from_ in list(tree.find_all(exp.From)) if dialect == "mysql" else ():
+        table, select = from_.this, from_.parent
+        if not isinstance(table, exp.Table) or not isinstance(select, exp.Select):
+            continue
+        quoted = isinstance(table.this, exp.Identifier) and table.this.args.get("quoted")
+        alone = {k for k, v in table.args.items() if v} == {"this"}
+        if table.name.upper() == "DUAL" and alone and not quoted and not select.args.get("joins"):
+            select.set("from_", None)
     return tree
 
 

@@ -71,7 +71,7 @@ class Tables:
     def unfiltered(self, tree: exp.Expr) -> Iterator[str]:
         """Yields the tables that a finished tree reads past their row filter."""
         for table in reads(tree, self.catalog.dialect):
-            row_filter = self.filters.get(table.name.casefold())
+            row_filter = self._filter_of(table)
             if row_filter is not None and not self._is_covered(table):
                 yield row_filter.table
 
@@ -95,8 +95,12 @@ class Tables:
         table = select.args["from_"].this
         if not isinstance(table, exp.Table) or table.args.get("joins"):
             return False
-        row_filter = self.filters.get(table.name.casefold())
+        row_filter = self._filter_of(table)
         return row_filter is not None and bool(select.args["where"].this == row_filter.predicate)
+
+    def _filter_of(self, table: exp.Table) -> RowFilter | None:
+        known = find_table(table, self.catalog)
+        return self.filters.get((known.name if known is not None else table.name).casefold())
 
     def _subquery(
         self, table: exp.Table, known: Table, row_filter: RowFilter | None

@@ -55,7 +55,7 @@ class Walk:
         self._plan = Plan()
         self._expressions = Expressions(dialect, self._plan, self)
         self._relations = Relations(catalog, self._plan, self, self._expressions)
-        self._stars = Stars(self._plan, self._expressions)
+        self._stars = Stars(dialect, self._plan, self._expressions)
         self._ctes = Ctes(dialect, self._plan, self._body)
 
     def run(self, tree: exp.Expr) -> Traced:

@@ -353,7 +353,8 @@ def _merged(
         spelled = theirs if side == "RIGHT" else ours
         if side == "FULL" and ours is not None and theirs is not None:
             spelled = exp.Coalesce(this=ours, expressions=[theirs])
-    return Item(output=output, relations=relations, merged=True, qualified=spelled)
+    outer = side in ("RIGHT", "FULL") or any(item.outer for item in first)
+    return Item(output=output, relations=relations, merged=True, qualified=spelled, outer=outer)
 
 
 def _is_bracket(node: exp.Subquery) -> bool:

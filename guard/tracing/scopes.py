@@ -68,13 +68,15 @@ class Item:
 
     A column that USING has `merged` stands in several `relations`; any other in one. `qualified`
     writes a merged column so that no other relation's can be meant, None where the names of its
-    parts do not allow that.
+    parts do not allow that. `outer` is true where a right or full join merged it, so that it may
+    hold what its first relation has not.
     """
 
     output: Output
     relations: tuple[Relation, ...]
     merged: bool = False
     qualified: exp.Expr | None = None
+    outer: bool = False
 
     @property
     def relation(self) -> Relation | None:

@@ -28,7 +28,8 @@ class _Changes:
 class Stars:
     """Expands stars and notes in `plan` how each may be written."""
 
-    def __init__(self, plan: Plan, expressions: Expressions) -> None:
+    def __init__(self, dialect: str, plan: Plan, expressions: Expressions) -> None:
+        self._dialect = dialect
         self._plan = plan
         self._expressions = expressions
 
@@ -37,11 +38,21 @@ class Stars:
         star = node if isinstance(node, exp.Star) else node.this
         items = _items(node, scope)
         changes = _changes(star)
-        if items is None or changes is None:
+        if items is None or changes is None or self._shows_another(node, items, scope):
             return None
         kept = [item for item in items if item.output.name not in changes.excluded]
         self._plan.stars[id(node)] = self._spelled(node, kept, changes, scope)
         return [self._changed(item.output, changes, scope) for item in kept]
+
+    def _shows_another(self, node: exp.Expr, items: Sequence[Item], scope: Scope) -> bool:
+        """True for `a.*` in SQLite where a right or full join has put another's values into it."""
+        if self._dialect != "sqlite" or isinstance(node, exp.Star):
+            return False
+        own = [item.relation for item in items]
+        return any(
+            merged.outer and any(r is one for r in merged.relations[:-1] for one in own)
+            for merged in scope.items
+        )
 
     def _changed(self, output: Output, changes: _Changes, scope: Scope) -> Output:
         replaced = changes.replaced.get(output.name)

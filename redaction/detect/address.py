@@ -122,11 +122,15 @@ def _form(value: str) -> bool:
     parts = [p for p in re.split(r"[,;\n]", value) if p.strip()]
     words = [w for w in re.findall(r"[^\W\d_]+", value) if len(w) > 2]
     letters = sum(map(len, words))
+    small = sum(w[0].islower() for w in words)
+    if small > len(words) / 2 and (small < len(words) or len(words) > _MOST_WORDS):
+        return False  # a sentence: the words of an address are names
     return (
         len(parts) >= 2 and len(numbers) >= 2 and len(words) >= 2 and letters * 5 >= 2 * len(value)
     )
 
 
+_MOST_WORDS: Final = 8
 _NUMBERS: Final = re.compile(r"(?<![\d.:/])\d{1,7}(?![\d.:])")
 
 
@@ -164,6 +168,7 @@ RULES: Final = (
         strength="weak",
         score=0.4,
         accept=_form,
+        maximal=True,
         before="",
         after="",
     ),

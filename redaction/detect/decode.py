@@ -19,6 +19,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from redaction.detect.encoded import may_be_base64, may_be_hex
+from redaction.detect.repeats import MOST_TIMES, may_repeat
+
 MAX_LENGTH: Final = 32_768
 """Longer values are not decoded. The engine masks them whole when they look disguised."""
 MAX_INNER: Final = 4096
@@ -37,13 +44,15 @@ class Disguise:
     shape: str
     decode: Decode
     telling: bool = True
+    narrow: Callable[[pa.Array], npt.NDArray[np.bool_]] | None = None
+    """Tells, of a whole column, where the shape cannot: False where `decode` gives nothing."""
 
 
 def _printable(raw: bytes) -> str | None:
     """Returns the text of `raw` when it is one, in UTF-8 or either order of UTF-16."""
-    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-        if encoding != "utf-8" and (len(raw) % 2 or raw.count(0) * 3 < len(raw)):
-            continue
+    wide = not len(raw) % 2 and raw.count(0) * 3 >= len(raw)
+    backwards = wide and raw[::2].count(0) > raw[1::2].count(0)
+    for encoding in ("utf-8", *(["utf-16-be" if backwards else "utf-16-le"] if wide else [])):
         try:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
@@ -107,8 +116,10 @@ def _base85(value: str) -> str | None:
 
 
 def _percent(value: str) -> str | None:
-    for _ in range(4):
-        plain = urllib.parse.unquote_plus(value)
+    # Only the outermost layer has blanks written as plus signs.
+    value = urllib.parse.unquote_plus(value)
+    for _ in range(3):
+        plain = urllib.parse.unquote(value)
         if plain == value:
             break
         value = plain
@@ -121,10 +132,13 @@ def _entities(value: str) -> str | None:
 
 def _escapes(value: str) -> str | None:
     def one(match: re.Match[str]) -> str:
-        number = match.group(1) or match.group(2) or match.group(3)
-        return chr(int(number, 16)) if number else chr(int(match.group(4), 8))
+        octal, number = match.group("octal"), match.group(1) or match.group(2) or match.group(3)
+        return chr(int(octal, 8)) if octal else chr(int(number, 16))
 
-    pattern = r"\\u\{?([0-9A-Fa-f]{4,5})\}?|\\x([0-9A-Fa-f]{2})|U\+([0-9A-Fa-f]{4})\s?|\\([0-7]{3})"
+    pattern = (
+        r"[\\%]u\{?([0-9A-Fa-f]{4,5})\}?|\\x([0-9A-Fa-f]{2})|U\+([0-9A-Fa-f]{4})\s?"
+        r"|\\(?P<octal>[0-7]{3})"
+    )
     return re.sub(pattern, one, value)
 
 
@@ -134,7 +148,7 @@ def _quoted_printable(value: str) -> str | None:
 
 def _numbers(base: int) -> Decode:
     def decode(value: str) -> str | None:
-        numbers = re.findall(r"[0-9A-Fa-f]+", value)
+        numbers = re.findall(r"[0-9]+", value)
         try:
             return _printable(bytes(int(n, base) for n in numbers))
         except ValueError:
@@ -191,7 +205,7 @@ def _base64_backwards(value: str) -> str | None:
 
 
 def _repeated(value: str) -> str | None:
-    for times in (2, 3, 4):
+    for times in range(2, MOST_TIMES + 1):
         size, rest = divmod(len(value), times)
         if not rest and value[:size] * times == value:
             return value[:size]
@@ -204,6 +218,10 @@ def _reversed(value: str) -> str | None:
 
 def _rot13(value: str) -> str | None:
     return codecs.encode(value, "rot13")
+
+
+def _rot18(value: str) -> str | None:
+    return codecs.encode(value, "rot13").translate(_ROT5)
 
 
 def _rot47(value: str) -> str | None:
@@ -228,6 +246,7 @@ def _atbash(value: str) -> str | None:
     return value.translate(_ATBASH)
 
 
+_ROT5: Final = str.maketrans("0123456789", "5678901234")
 _ATBASH: Final = str.maketrans(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA",
@@ -242,16 +261,22 @@ _ODD_LETTERS = (
 
 DISGUISES: Final = (
     Disguise(name="letters", shape=_ODD_LETTERS, decode=plain_letters),
-    Disguise(name="marks", shape=r"(?:[^\s][\x{0300}-\x{036f}]){4}", decode=_no_marks),
+    Disguise(
+        name="marks",
+        shape=r"(?:[^\s][\x{0300}-\x{036f}\x{0489}\x{20d0}-\x{20ff}]{1,9}){4}",
+        decode=_no_marks,
+    ),
     Disguise(
         name="hex",
         shape=r"^(?:0x|\\\\?x)?[0-9A-Fa-f]{2}(?:(?:\\x|0x|[\s:\-,]{1,2})?[0-9A-Fa-f]{2}){5,}$",
         decode=_hex,
+        narrow=may_be_hex,
     ),
     Disguise(
         name="base64",
         shape=r"^[A-Za-z0-9+/_\-]{8}[A-Za-z0-9+/_\-\r\n]*={0,2}$",
         decode=_base64,
+        narrow=may_be_base64,
     ),
     Disguise(
         name="base64_backwards", shape=r"^={1,2}[A-Za-z0-9+/_\-]{8,}$", decode=_base64_backwards
@@ -264,13 +289,18 @@ DISGUISES: Final = (
     ),
     Disguise(
         name="escapes",
-        shape=r"\\u\{?[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[0-7]{3}|U\+[0-9A-Fa-f]{4}",
+        shape=r"[\\%]u\{?[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[0-7]{3}|U\+[0-9A-Fa-f]{4}",
         decode=_escapes,
     ),
     Disguise(name="quoted_printable", shape=r"=[0-9A-F]{2}", decode=_quoted_printable),
     Disguise(
         name="numbers",
         shape=r"^\W{0,2}[0-9]{2,3}(?:[\s,;|/\-.+_:]{1,2}[0-9]{2,3}){5,}\W{0,2}$",
+        decode=_numbers(10),
+    ),
+    Disguise(
+        name="calls",
+        shape=r"^(?i:n?cha?r\$?\s?\(\s?[0-9]{2,3}\s?\)(?:\s?[|+&,.]{0,2}\s?)){5,}$",
         decode=_numbers(10),
     ),
     Disguise(
@@ -285,9 +315,10 @@ DISGUISES: Final = (
         shape=r"^(?:.(?:\s{2,4}|\s?[|,;:/*·•~_.\-]\s?)){5,}.$",
         decode=_separated_widely,
     ),
-    Disguise(name="repeated", shape=r"^.{12,}$", decode=_repeated),
+    Disguise(name="repeated", shape=r"^.{12,}$", decode=_repeated, narrow=may_repeat),
     Disguise(name="reversed", shape=r"[0-9@]", decode=_reversed, telling=False),
     Disguise(name="rot13", shape=r"[A-Za-z].*[0-9@.]", decode=_rot13, telling=False),
+    Disguise(name="rot18", shape=r"[0-9].*[0-9]", decode=_rot18, telling=False),
     Disguise(name="atbash", shape=r"[A-Za-z].*[0-9@.]", decode=_atbash, telling=False),
     Disguise(name="rot47", shape=r"^[!-~]{8,}$", decode=_rot47, telling=False),
     Disguise(

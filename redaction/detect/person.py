@@ -18,10 +18,17 @@ ORGANISATIONS: Final = _VOCABULARY["organisations"]
 THINGS: Final = _VOCABULARY["things"]
 """What is sold under a person's name, and other words that follow one without being a surname."""
 
+_NOT_PEOPLE: Final = ORGANISATIONS | THINGS
+
 _SPLIT = re.compile(r"[\s,.·;()\"“”„«»/\u3000]+")
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\u3005\s\u3000]{2,12}")
 _KANA_OR_KANJI = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3\s]{2,8}")
+# Thai, Lao, Khmer and Burmese put no blank between words, but one between the names of a person.
+_UNSPACED_PAIR = re.compile(
+    "(?:[\u0e00-\u0e7f.]{2,}|[\u0e80-\u0eff]{2,}|[\u1000-\u109f]{2,}|[\u1780-\u17ff]{2,})"
+    " +(?:[\u0e00-\u0e7f]{2,}|[\u0e80-\u0eff]{2,}|[\u1000-\u109f]{2,}|[\u1780-\u17ff]{2,})"
+)
 _JOINERS = re.compile(r"[\u200c\u200d]")
 _LATIN_LETTER = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
 # A host, a file, or a company form written with dots.
@@ -97,7 +104,7 @@ def _is_sentence(words: Sequence[str]) -> bool:
 
 
 def _says_no(folded: str) -> bool:
-    if folded in PARTICLES or folded not in ORGANISATIONS | THINGS:
+    if folded in PARTICLES or folded not in _NOT_PEOPLE:
         return False
     return folded in ORGANISATIONS or not name_book().flags.get(folded, 0) & SURNAME
 
@@ -174,7 +181,10 @@ def column_of_names(values: Sequence[str], prior: Prior) -> bool:
         return False
     named = sum(r.verdict == "name" or r.titled for r in good) / len(readings)
     if prior == "likely":
-        return named >= 0.05
+        # Lists of names in other scripts than Latin are too short to ask for one.
+        return named >= 0.05 or not any(r.latin for r in good)
+    if len(readings) >= _MANY and all(map(_UNSPACED_PAIR.fullmatch, map(str.strip, values))):
+        return True
     if len(readings) < _FEW:
         # Too few to agree on anything: each must be a full name of known words.
         return all(r.certain and 2 <= r.words == r.known for r in readings)

@@ -6,15 +6,27 @@ Importing Presidio takes about a second, so only `toolkit()` does, at the first 
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from redaction.detect import address, contact, identity, model, money, network, secrets
+from redaction.detect import (
+    address,
+    contact,
+    decode,
+    identity,
+    model,
+    money,
+    network,
+    secrets,
+    shapes,
+)
 from redaction.detect.guest import Guest
 from redaction.detect.names import name_book
+from redaction.detect.patternset import PatternSet
 from redaction.detect.prose import find_people
 from redaction.detect.rule import Rule, Span
 from redaction.errors import RedactionError
@@ -31,6 +43,11 @@ RULES: Final[tuple[Rule, ...]] = (
     *address.RULES,
 )
 
+RECOGNIZERS: Final = "GATEHOUSE_RECOGNIZERS"
+LANGUAGE_MODEL: Final = "GATEHOUSE_LANGUAGE_MODEL"
+_SHORT: Final = 2_048
+"""Up to this many characters all patterns are tried in one pass first."""
+
 Finder = Callable[[str], Iterable[Span]]
 
 
@@ -43,13 +60,17 @@ class Toolkit:
     guests: tuple[Guest, ...]
     """Recognizers of Presidio's own or of the user's."""
     analyzer: AnalyzerEngine
+    patterns: PatternSet
+    """Every pattern the column engine asks for, in one automaton."""
     model: str | None
     """The language model in use, such as `en_core_web_sm`, or None."""
 
     def find(self, text: str) -> Iterator[Span]:
         """Yields all that counts in a running text; spans may overlap."""
+        fired = self.patterns.fired(text) if len(text) <= _SHORT else None
         for rule in self.rules:
-            yield from rule.find_in_prose(text)
+            if fired is None or self.patterns.number(rule.trigger) in fired:
+                yield from rule.find_in_prose(text)
         for finder in self.prose:
             yield from finder(text)
         for guest in self.guests:
@@ -96,23 +117,44 @@ def language_model() -> str | None:
 
 
 def configure(
-    recognizer_files: Sequence[Path] = (), recognizers: Sequence[EntityRecognizer] = ()
+    recognizer_files: Sequence[Path] = (),
+    recognizers: Sequence[EntityRecognizer] = (),
+    language_model: str | None = None,
 ) -> None:
     """Adds Presidio recognizers: YAML files as Presidio reads them, and ready-made objects.
 
-    Replaces what an earlier call added.
+    `language_model` names an installed spaCy pipeline or a folder with a model; by default the best
+    pipeline installed is used, if there is one. Replaces what an earlier call added.
 
     Raises:
-        RedactionError: A file cannot be read or names something Presidio refuses.
+        RedactionError: A file cannot be read or names something Presidio refuses, or the model
+            cannot be loaded; nothing was replaced.
     """
     global _current
-    fresh = build(recognizer_files, recognizers)
+    fresh = build(recognizer_files, recognizers, language_model)
     with _lock:
         _current = fresh
 
 
+def configure_from(environment: Mapping[str, str]) -> None:
+    """Configures what the variables `GATEHOUSE_RECOGNIZERS` and `GATEHOUSE_LANGUAGE_MODEL` name.
+
+    The first holds paths of YAML files, separated as those of PATH are. Without either nothing
+    changes.
+
+    Raises:
+        RedactionError: as for `configure`; nothing may be shown.
+    """
+    files = [Path(p) for p in environment.get(RECOGNIZERS, "").split(os.pathsep) if p]
+    wanted = environment.get(LANGUAGE_MODEL) or None
+    if files or wanted:
+        configure(files, language_model=wanted)
+
+
 def build(
-    recognizer_files: Sequence[Path] = (), recognizers: Sequence[EntityRecognizer] = ()
+    recognizer_files: Sequence[Path] = (),
+    recognizers: Sequence[EntityRecognizer] = (),
+    language_model: str | None = None,
 ) -> Toolkit:
     """Returns a new toolkit over a new registry.
 
@@ -123,7 +165,7 @@ def build(
         # At DEBUG they log the text they look at.
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        return _assemble(_registry(recognizer_files, recognizers))
+        return _assemble(_registry(recognizer_files, recognizers), language_model)
     except RedactionError:
         raise
     except Exception as error:
@@ -150,7 +192,7 @@ def _registry(
     return registry
 
 
-def _assemble(registry: RecognizerRegistry) -> Toolkit:
+def _assemble(registry: RecognizerRegistry, language_model: str | None) -> Toolkit:
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
@@ -158,7 +200,7 @@ def _assemble(registry: RecognizerRegistry) -> Toolkit:
 
     languages = sorted({r.supported_language for r in registry.recognizers} | {"en"})
     registry.supported_languages = languages
-    name = model.installed_model()
+    name = language_model or model.installed_model()
     finders: list[Finder] = [model.finder(name)] if name else []
     guests: list[Guest] = []
     rules: list[Rule] = []
@@ -178,5 +220,19 @@ def _assemble(registry: RecognizerRegistry) -> Toolkit:
             nlp_engine=NoOpNlpEngine([{"lang_code": c, "model_name": "none"} for c in languages]),
             supported_languages=languages,
         ),
+        patterns=PatternSet(_patterns(rules, guests)),
         model=name,
     )
+
+
+def _patterns(rules: Iterable[Rule], guests: Iterable[Guest]) -> Iterator[str]:
+    yield from (shapes.HARMLESS, shapes.DIGEST, shapes.LONG_NUMBER, shapes.PROSE)
+    for rule in rules:
+        yield rule.trigger
+        if rule.context:
+            yield rule.announced_by
+    for guest in guests:
+        if guest.trigger is not None:
+            yield guest.trigger
+    for disguise in decode.TELLING:
+        yield disguise.shape

@@ -21,6 +21,8 @@ _DOINGS: Final = sections("vocabulary")["doings"]
 _NEVER: Final = sections("vocabulary")["never"]
 """Words that often stand capitalised beside a name without being part of it."""
 
+_NO_START: Final = _CUES | _HINTS | _NEVER
+
 _LETTER = r"[^\W\d_]"
 _UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x590)) if c.isupper())
 _UP = rf"[{_UPPER}](?:[\w'’\-]|\.(?={_LETTER})){{0,40}}"
@@ -105,13 +107,15 @@ def _standing(skipped: list[str], before: re.Match[str] | None, *, latin: bool) 
 
 
 def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
     # Some titles are told from other words by their accents only.
     return word.lower() if word.lower() in TITLES else fold(word)
 
 
 def _start_of_name(folded: list[str], book: NameBook) -> int:
     start = 0
-    while start < len(folded) and folded[start] in _CUES | _HINTS | _NEVER:
+    while start < len(folded) and folded[start] in _NO_START:
         titled = folded[start] in TITLES and start + 1 < len(folded)
         if titled and folded[start + 1] not in _NEVER:
             break

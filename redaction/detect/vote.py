@@ -32,6 +32,8 @@ _FIRST_LOOK: Final = 40
 _DISGUISED_LOOK: Final = 16
 # What every strong rule asks for, so that most of what a disguise yields is dropped at once.
 _WORTH: Final = re.compile(r"@|[0-9](?:[^0-9]{0,4}[0-9]){4}|[A-Za-z0-9_\-]{16}")
+_WORDS: Final = re.compile(r"[^\W\d_]{3,}")
+_COMMON: Final = 0.4
 _LOOSE: Final = frozenset({"address_form"})
 # Forms too loose to vote with: nearly any code has them.
 _NO_VOTE: Final = frozenset({"passport", "driver_license", "id_number", "assignment"})
@@ -45,6 +47,8 @@ def text(values: Sequence[str], rules: Sequence[Rule]) -> str | None:
     for (entity, loose), voters in _by_entity(rules).items():
         needed = 0.5 if entity == LOCATION and not loose else _NEARLY_ALL
         if _share(few, voters) < needed - 0.15:
+            continue
+        if loose and not _varied(values):
             continue
         if _share(values, voters) >= needed and not _only_numbers(entity, values):
             return entity
@@ -69,6 +73,14 @@ def _is(value: str, rule: Rule) -> bool:
         return rule.matches(value)
     # What follows a street differs too much to ask for the whole value.
     return len(value) < 160 and next(rule.find(value), None) is not None
+
+
+def _varied(values: Sequence[str]) -> bool:
+    """True when the values differ in their words, as addresses do, and not in numbers alone."""
+    rows = [set(_WORDS.findall(value.casefold())) for value in values]
+    seen = Counter(word for words in rows for word in words)
+    rare = [word for word, count in seen.items() if count <= _COMMON * len(values)]
+    return len(rare) >= len(values) / 2
 
 
 def _only_numbers(entity: str, values: Sequence[str]) -> bool:

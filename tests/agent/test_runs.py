@@ -72,7 +72,8 @@ def test_stop_ends_the_statement_that_runs(company: Company, kind: str) -> None:
 
 
 def test_a_queued_turn_can_be_stopped_before_it_begins(company: Company) -> None:
-    runs = Runs(company.store, company.parts.runs._analyst, company.parts.gate, workers=1)
+    parts = company.parts
+    runs = Runs(company.store, parts.runs._analyst, parts.gate, parts.people.by_id, workers=1)
     caller, conversation = company.caller("ana"), company.conversation()
     first = runs.start(ENDLESS, conversation=conversation, caller=caller, kind="sql")
     second = runs.start("SELECT 1", conversation=conversation, caller=caller, kind="sql")

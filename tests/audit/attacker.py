@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from audit.chain import Frontier
 from audit.checkpoint import sign
 from audit.keys import SigningKey
+from tests.servers import ServerDatabase
 
 COLUMNS = ("seq", "id", "prev_hash", "leaf_hash", "record", "logged", "etype", "actor", "session")
 COLUMNS += ("request", "outcome")
@@ -115,3 +118,46 @@ class Stolen:
         """Goes back to the newest kept checkpoint of at most `size`."""
         self.notes = {n: note for n, note in self.notes.items() if n <= size}
         self.head = self.notes[max(self.notes)]
+
+
+@dataclass
+class PgStolen(Stolen):
+    """The same in PostgreSQL, where the attacker is a superuser."""
+
+    server: ServerDatabase = field(kw_only=True)
+    forked: PgStolen | None = None
+
+    def copy(self) -> PgStolen:
+        return replace(self, rows=[dict(row) for row in self.rows], notes=dict(self.notes))
+
+    def read(self, database: Path | None = None) -> None:
+        if database is not None:
+            assert self.forked is not None
+            self.rows = [dict(row) for row in self.forked.rows]
+            self.notes, self.head = dict(self.forked.notes), self.forked.head
+            return
+        with psycopg.connect(self.server.url()) as db:
+            found = db.execute(f"SELECT {', '.join(COLUMNS)} FROM audit.event ORDER BY seq")  # type: ignore[arg-type]
+            self.rows = [dict(zip(COLUMNS, row, strict=True)) for row in found]
+            self.notes = dict(db.execute("SELECT size, note FROM audit.checkpoint").fetchall())
+            (self.head,) = db.execute("SELECT note FROM audit.head").fetchone() or ("",)
+
+    def write(self) -> None:
+        with psycopg.connect(self.server.url()) as db:
+            for table in ("event", "checkpoint", "head"):
+                db.execute(f"DROP TABLE IF EXISTS audit.{table} CASCADE")  # type: ignore[arg-type]
+            db.execute(
+                "CREATE TABLE audit.event (seq bigint, id text, prev_hash bytea, leaf_hash bytea,"
+                " record text, logged text, etype text, actor text, session text, request text,"
+                " outcome text);"
+                " CREATE TABLE audit.checkpoint (size bigint, note text, frontier bytea);"
+                " CREATE TABLE audit.head (note text)"
+            )
+            with db.cursor() as cursor:
+                marks = ", ".join(f"%({name})s" for name in COLUMNS)
+                cursor.executemany(f"INSERT INTO audit.event VALUES ({marks})", self.rows)  # type: ignore[arg-type]
+                cursor.executemany(
+                    "INSERT INTO audit.checkpoint VALUES (%s, %s, '')", list(self.notes.items())
+                )
+                if self.head:
+                    cursor.execute("INSERT INTO audit.head VALUES (%s)", (self.head,))

@@ -24,7 +24,7 @@ from audit import (
     new_id,
     shorten,
 )
-from audit.parts import AnchorFacts, ApprovalFacts
+from audit.parts import AnchorFacts, ApprovalFacts, SegmentFacts
 from tests.audit.events import ANA, asked, executed, fill, intent
 
 
@@ -47,6 +47,33 @@ def test_a_receipt_names_the_place_and_the_record_is_there(log: AuditLog):
     before = log.record(1)
     assert before is not None
     assert record.prev == before.hash
+
+
+def test_several_events_land_next_to_each_other_under_one_checkpoint(log: AuditLog):
+    log.append(asked(0))
+    log.flush()
+    begun = intent()
+    first, second, third = log.append_many((asked(1), begun, executed(begun)))
+    assert [first.seq, second.seq, third.seq] == [3, 4, 5]
+    assert log.open_intents() == ()
+    log.flush()
+    sizes = [json.loads(line)["note"].split("\n")[1] for line in log.anchors.open()]
+    assert sizes == ["1", "2", "5"]
+    assert log.append_many(()) == ()
+    assert log.append_many((begun, asked(6)))[0] == second
+
+
+def test_of_several_events_all_are_written_or_none(log: AuditLog):
+    known = asked(1)
+    log.append(known)
+    for group in (
+        (asked(2), replace(known, summary="Another")),
+        (replace(asked(3), id="same"), replace(asked(4), id="same")),
+        (asked(5), asked(6, summary="")),
+    ):
+        with pytest.raises(Malformed):
+            log.append_many(group)
+    assert log.changed() == 2
 
 
 def test_every_part_reads_back_as_it_was_written(log: AuditLog):
@@ -182,11 +209,18 @@ def test_ids_are_uuids_of_version_7_in_order_of_time():
 
 
 def test_every_event_type_can_be_appended_and_read(log: AuditLog):
-    for kind in sorted(EVENT_TYPES):
-        parts = (Effect(intent_id="i-1"),)
+    log.rotate_key()
+    for kind in sorted(EVENT_TYPES - {"key.rotated"}):
+        parts = (Effect(intent_id="i-1"), SegmentFacts(last=1))
         log.append(AuditEvent(type=kind, actor=ANA, outcome="success", summary=kind, parts=parts))  # type: ignore[arg-type]  # one of the set
     assert {r.event.type for r in log.tail(100)} >= EVENT_TYPES - {"log.created"}
     assert log.verify(deep=True).status == 0
+
+
+@pytest.mark.parametrize("kind", ["key.rotated", "log.pruned"])
+def test_what_the_verifier_relies_on_cannot_be_left_out(log: AuditLog, kind):
+    with pytest.raises(Malformed, match="must say"):
+        log.append(asked(type=kind))
 
 
 def test_every_commit_is_signed_and_anchored(log: AuditLog):

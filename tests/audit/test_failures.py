@@ -10,16 +10,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from audit import AuditError, AuditLog, NewerFormat, RolledBack, Tampered, Unavailable
+from audit import AuditError, AuditLog, FileSink, NewerFormat, RolledBack, Tampered, Unavailable
 from audit.locks import FileLock
 from audit.record import Receipt
 from audit.sequencer import Entry, prepare
-from audit.writer import Writer
+from audit.writer import Results, Writer
 from tests.audit.events import asked, fill
 
 APP = {"boot": "b", "version": "1"}
@@ -200,6 +200,9 @@ def test_the_lock_goes_to_those_who_wait(tmp_path):
     assert sorted(held) == [n for n in range(4) for _ in range(50)]
 
 
+Groups = Sequence[Sequence[Entry]]
+
+
 class Stuck:
     """A place that does not come back until it is let go."""
 
@@ -207,16 +210,24 @@ class Stuck:
         self.entered, self.go = threading.Event(), threading.Event()
         self.batches: list[int] = []
 
-    def __call__(self, entries: list[Entry]) -> list[Receipt]:
+    def __call__(self, groups: Groups) -> tuple[Results, Callable[[], None]]:
         self.entered.set()
         self.go.wait(30)
-        self.batches.append(len(entries))
-        return [Receipt(seq=1, hash="", logged="") for _ in entries]
+        self.batches.append(len(groups))
+        return told(groups)
+
+
+def told(groups: Groups) -> tuple[Results, Callable[[], None]]:
+    return [[Receipt(seq=1, hash="", logged="") for _ in group] for group in groups], at_once
+
+
+def at_once() -> None:
+    pass
 
 
 def test_whoever_waits_too_long_is_told_whether_it_was_written():
     place = Stuck()
-    slow, quick = Writer(place, 30), prepare(asked(), APP)
+    slow, quick = Writer(place, 30), [prepare(asked(), APP)]
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(slow.append, quick)
         place.entered.wait(30)
@@ -228,36 +239,36 @@ def test_whoever_waits_too_long_is_told_whether_it_was_written():
         while len(slow._queue) < 3:
             pass
         place.go.set()
-        assert isinstance(first.result(30), Receipt)
-        assert all(isinstance(w.result(30), Receipt) for w in waiting)
+        assert isinstance(first.result(30)[0], Receipt)
+        assert all(isinstance(w.result(30)[0], Receipt) for w in waiting)
     assert place.batches == [1, 3]
 
 
 def test_a_bug_below_is_told_to_every_caller_and_does_not_end_the_writing():
     calls: list[int] = []
 
-    def place(entries: list[Entry]) -> list[Receipt]:
-        calls.append(len(entries))
+    def place(groups: Groups) -> tuple[Results, Callable[[], None]]:
+        calls.append(len(groups))
         if len(calls) == 1:
             raise ZeroDivisionError
-        return [Receipt(seq=1, hash="", logged="") for _ in entries]
+        return told(groups)
 
     writer = Writer(place, 5)
     with pytest.raises(Unavailable, match="ZeroDivisionError"):
-        writer.append(prepare(asked(), APP))
-    assert writer.append(prepare(asked(), APP)).seq == 1
+        writer.append([prepare(asked(), APP)])
+    assert writer.append([prepare(asked(), APP)])[0].seq == 1
 
 
 def test_an_interrupt_while_writing_lets_the_next_one_write():
-    def place(entries: list[Entry]) -> list[Receipt]:
-        if entries[0].event.summary == "stop":
+    def place(groups: Groups) -> tuple[Results, Callable[[], None]]:
+        if groups[0][0].event.summary == "stop":
             raise KeyboardInterrupt
-        return [Receipt(seq=1, hash="", logged="") for _ in entries]
+        return told(groups)
 
     writer = Writer(place, 5)
     with pytest.raises(KeyboardInterrupt):
-        writer.append(prepare(asked(summary="stop"), APP))
-    assert writer.append(prepare(asked(), APP)).seq == 1
+        writer.append([prepare(asked(summary="stop"), APP)])
+    assert writer.append([prepare(asked(), APP)])[0].seq == 1
 
 
 def test_leaving_without_closing_loses_no_anchor(folder):
@@ -285,3 +296,18 @@ def test_a_lost_database_is_not_begun_anew_over_its_anchors(folder):
     shutil.move(folder, folder.with_name("kept"))
     with AuditLog.open(folder, app_version="1") as log:
         assert log.changed() == 1
+
+
+def test_opening_while_another_process_appends_is_no_alarm(folder, monkeypatch):
+    with AuditLog.open(folder, app_version="1") as other:
+        read = FileSink.newest
+
+        def newest(sink: FileSink, keys):
+            other.append(asked())
+            other.flush()
+            return read(sink, keys)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FileSink, "newest", newest)
+            with AuditLog.open(folder, app_version="2") as log:
+                assert log.changed() == 2

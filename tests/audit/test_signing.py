@@ -117,9 +117,9 @@ def test_key_files_are_made_once_and_open_to_their_owner_only(tmp_path):
     assert keys.load(tmp_path).signing.vkey == first.signing.vkey
     names = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert {n: m for n, m in names.items() if n.endswith(".key")} == dict.fromkeys(
-        ("signing.key", "head.key", "digest.key"), 0o600
+        ("signing.key", "head.key", "digest.key", "payload.key"), 0o600
     )
-    assert set(names) == {"signing.key", "head.key", "digest.key", "log.vkey"}
+    assert set(names) == {"signing.key", "head.key", "digest.key", "payload.key", "log.vkey"}
 
 
 @pytest.mark.parametrize("name", ["signing.key", "head.key", "digest.key"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ import pytest
 from audit import AuditLog, Report, new_id, verify
 from audit.checkpoint import sign
 from audit.keys import SigningKey
-from tests.audit.attacker import Stolen
+from audit.verifypg import verify_postgres
+from tests.audit.attacker import PgStolen, Stolen
 from tests.audit.events import asked, fill
+from tests.servers import ServerDatabase, fresh_database
 
 SIZE = 45
 """Kept checkpoints lie at 1, 10, 20, 30 and 40, the head's at 45."""
@@ -245,6 +248,74 @@ def test_promise_10_history_cannot_be_quietly_changed(stolen: Stolen, case: Case
     assert everything.status == verify.TAMPERED
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerDatabase]:
+    with fresh_database("postgres") as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def in_postgres(server: ServerDatabase, tmp_path_factory: pytest.TempPathFactory) -> PgStolen:
+    """A clean log in PostgreSQL as an attacker reads it, and a copy that went on from an older."""
+    place = tmp_path_factory.mktemp("postgres")
+    second = replace(server, name=f"{server.name}_fork")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit.sequencer.KEEP_EVERY", 10)
+        with AuditLog.open(place / "audit", app_version="1", url=server.url()) as log:
+            fill(log, 30)
+        server.execute(f"CREATE DATABASE {second.name} TEMPLATE {server.name}")
+        shutil.copytree(place / "audit", place / "fork")
+        (place / "fork" / "anchors.jsonl").unlink()
+        with AuditLog.open(place / "audit", app_version="1", url=server.url()) as log:
+            fill(log, SIZE)
+        with AuditLog.open(place / "fork", app_version="1", url=second.url()) as log:
+            for number in range(SIZE - 30 + 4):
+                log.append(asked(number, summary="Another past"))
+    key = SigningKey.parse((place / "audit" / "signing.key").read_text().strip())
+    forked = PgStolen(folder=place / "fork", key=key, fork=place, server=second)
+    forked.read()
+    server.execute(f"DROP DATABASE {second.name} WITH (FORCE)")
+    found = PgStolen(folder=place / "audit", key=key, fork=place, server=server, forked=forked)
+    found.read()
+    return found
+
+
+@pytest.fixture
+def stolen_pg(in_postgres: PgStolen) -> PgStolen:
+    return in_postgres.copy()
+
+
+def check_pg(found: PgStolen, *, anchored: bool, deep: bool = False) -> Report:
+    return verify_postgres(
+        found.server.url(),
+        [verify.parse_vkey(found.key.vkey)],
+        found.anchors if anchored else None,
+        deep=deep,
+        patience_s=0,
+    )
+
+
+def test_promise_10_an_honest_log_in_postgresql_raises_no_alarm(stolen_pg: PgStolen):
+    stolen_pg.write()
+    for deep in (False, True):
+        report = check_pg(stolen_pg, anchored=True, deep=deep)
+        assert (report.status, report.findings, report.weaknesses) == (verify.OK, (), ())
+        assert report.proven_through == report.anchored_through == SIZE
+
+
+@pytest.mark.parametrize("case", CASES, ids=identify)
+def test_promise_10_history_in_postgresql_cannot_be_quietly_changed(
+    stolen_pg: PgStolen, case: Case
+):
+    """The attacker is a superuser: he has dropped every trigger and constraint."""
+    case.attack(stolen_pg)
+    stolen_pg.write()
+    report = check_pg(stolen_pg, anchored=case.anchors, deep=case.deep)
+    assert report.status == verify.TAMPERED
+    assert case.code in codes(report)
+    assert check_pg(stolen_pg, anchored=True, deep=True).status == verify.TAMPERED
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if c.anchors], ids=identify)
 def test_without_anchors_no_log_is_ever_called_verified(stolen: Stolen, case: Case):
     """Nothing in the database contradicts these attacks, so its word alone is not enough."""
@@ -318,7 +389,7 @@ def every_flip(raw: bytes) -> list[bytes]:
 def test_no_byte_of_a_record_or_checkpoint_can_change_unnoticed(stolen: Stolen):
     with sqlite3.connect(stolen.database) as db:
         source = verify.open_database(db)
-        rows = list(source.rows(0))[:3]
+        rows = list(source.rows(0, False))[:3]
     db.close()
     key = verify.parse_vkey(stolen.key.vkey)
     stolen.rows = stolen.rows[:3]
@@ -327,20 +398,19 @@ def test_no_byte_of_a_record_or_checkpoint_can_change_unnoticed(stolen: Stolen):
     notes = (stolen.notes[1], stolen.head)
 
     def status(rows: list[verify.Row], notes: tuple[str, ...]) -> int:
-        held = verify.Source(lambda skip: iter(rows[skip:]), notes, len(rows))
+        held = verify.Source(lambda skip, _: iter(rows[skip:]), notes, len(rows))
         return verify.verify(held, [key], None).status
 
     assert status(rows, notes) == verify.WEAK  # nothing but the anchors is missing
-    for index, (seq, line, columns) in enumerate(rows):
-        assert columns is not None
+    for index, (seq, line, stored) in enumerate(rows):
         for bent in every_flip(line):
-            rows_bent = [*rows[:index], (seq, bent, columns), *rows[index + 1 :]]
+            rows_bent = [*rows[:index], (seq, bent, stored), *rows[index + 1 :]]
             assert status(rows_bent, notes) in (verify.TAMPERED, verify.CANNOT)
             leaf = verify.hashlib.sha256(b"\x00" + bent).digest()
-            rehashed = [*rows[:index], (seq, bent, (leaf, *columns[1:])), *rows[index + 1 :]]
+            rehashed = [*rows[:index], (seq, bent, leaf), *rows[index + 1 :]]
             assert status(rehashed, notes) in (verify.TAMPERED, verify.CANNOT)
-        for bent in every_flip(columns[0]):
-            rows_bent = [*rows[:index], (seq, line, (bent, *columns[1:])), *rows[index + 1 :]]
+        for bent in every_flip(stored):
+            rows_bent = [*rows[:index], (seq, line, bent), *rows[index + 1 :]]
             assert status(rows_bent, notes) == verify.TAMPERED
     for index, note in enumerate(notes):
         for bent in every_flip(note.encode()):

@@ -49,11 +49,12 @@ class Shell:
         return Said(done.exit_code, done.stdout, plain)
 
     def write_policy(self, old: str, new: str) -> None:
-        """Changes the policy file."""
+        """Changes the policy file and, as the operator, puts it into force."""
         file = self.home / "policy.toml"
         text = file.read_text(encoding="utf-8")
         assert old in text
         file.write_text(text.replace(old, new), encoding="utf-8")
+        assert self("policy", "activate").status == 0
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +96,37 @@ def test_reading_the_trail_needs_the_operators_secret(used: Shell) -> None:
         said = used("audit", *command)
         assert said.status == 1
         assert "operator.secret" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "line_of"),
+    [
+        ("ocsf", lambda made: made["raw_data"]),
+        (
+            "otel",
+            lambda made: made["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["body"][
+                "stringValue"
+            ],
+        ),
+    ],
+)
+def test_an_export_for_other_systems_carries_every_record_as_hashed(
+    used: Shell, tmp_path: Path, name: str, line_of: Callable[[dict[str, Any]], str]
+) -> None:
+    folder = tmp_path / "bundle"
+    said = used("audit", "export", str(folder), "--format", name, "--json")
+    assert said.status == 0, said.err
+    assert said.json["file"] == str(folder / f"{name}.jsonl")
+    made = [json.loads(t) for t in (folder / f"{name}.jsonl").read_text().splitlines()]
+    assert [line_of(m) for m in made] == (folder / "records.jsonl").read_text().splitlines()
+    assert EMAIL not in (folder / f"{name}.jsonl").read_text()
+
+
+def test_a_format_that_is_not_there_is_refused_before_anything_is_written(
+    used: Shell, tmp_path: Path
+) -> None:
+    said = used("audit", "export", str(tmp_path / "bundle"), "--format", "syslog")
+    assert said.status == 1
+    assert "syslog is not a format. Use ocsf or otel." in said.err
+    assert not (tmp_path / "bundle").exists()
+    assert "audit.exported" not in used("audit", "tail").out

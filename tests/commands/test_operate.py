@@ -76,7 +76,8 @@ def test_connect_names_what_it_cannot_read_and_writes_nothing(bare: Shell, tmp_p
         ("nonsense", "That is not the address of a database."),
         (f"sqlite:///{tmp_path / 'nothing.sqlite'}", "There is no file at"),
         (f"sqlite:///{tmp_path / 'notes.sqlite'}", "is not a SQLite database"),
-        ("postgres://u:hunter2@host/db", "PostgreSQL is not connected yet"),
+        ("postgres://u:hunter2@/db?host=/nowhere", "cannot be reached, or does not accept"),
+        ("postgres://u:hunter2@host", "must name a user and a database"),
     ):
         said = bare("connect", url)
         assert said.status == 1
@@ -90,9 +91,14 @@ def test_doctor_tries_everything_and_says_what_is_left_to_do(shell: Shell) -> No
     said = shell("doctor", "--json")
     assert all(set(c) == {"check", "passed", "detail"} for c in said.lines)
     failed = [c["check"] for c in said.lines if not c["passed"]]
-    assert failed == ["shop: an admin has confirmed the column tags"]
+    assert failed == [
+        "shop: a budget caps what one person may read",
+        "shop: an admin has confirmed the column tags",
+    ]
     assert said.status == 1
-    shell.write_policy("tags_confirmed = false", "tags_confirmed = true")
+    shell.write_policy(
+        "tags_confirmed = false", "tags_confirmed = true\nlimits = { rows_per_day = 100_000 }"
+    )
     assert shell("doctor").status == 0
     (shell.home / "operator.secret").chmod(0o644)
     said = shell("doctor")

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 import demo
+from guard.address import FileAddress
 from guard.policy import Principal, Scope, scope_of
 from guard.policyfile import Policy, load_policy
 
@@ -101,7 +102,10 @@ def test_nobody_reads_cards_or_staff(policy: Policy, name: str) -> None:
     assert found is not None
     assert not found.reads("payment_cards")
     assert not found.reads("employees")
-    assert not found.reveal
+    assert not found.unmasked
+    assert not found.reveal.entities
+    assert found.reveal.columns <= {"customers.email", "customers.phone"}
+    assert bool(found.reveal) == (name == "analyst")
 
 
 def test_the_german_analyst_has_a_filter_on_everything_that_leads_to_a_customer(
@@ -168,8 +172,8 @@ def test_sources_are_as_the_demo_says(policy: Policy, home: Path) -> None:
     assert (shop.engine, shop.environment, shop.writes) == ("sqlite", "production", True)
     assert (warehouse.engine, warehouse.environment) == ("duckdb", "staging")
     assert shop.today == warehouse.today == demo.TODAY
-    assert policy.database_of("shop", {}) == home / "shop.sqlite"
-    assert policy.database_of("warehouse", {}) == home / "warehouse.duckdb"
+    assert policy.database_of("shop", {}) == FileAddress(path=home / "shop.sqlite")
+    assert policy.database_of("warehouse", {}) == FileAddress(path=home / "warehouse.duckdb")
     assert len(shop.starters) == len(warehouse.starters) == 5
     assert set(shop.free_text) == {"support_tickets.subject", "support_tickets.body"}
 

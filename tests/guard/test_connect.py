@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import AuditEvent
+from guard.address import FileAddress
 from guard.catalog import Catalog, Column, Table
 from guard.connect import first_policy, parse_url, source_name
 from guard.engines import open_engine
@@ -37,26 +38,38 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_three_slashes_are_relative_and_four_absolute(folder: Path) -> None:
-    assert parse_url("sqlite:///shop.sqlite") == ("sqlite", folder / "shop.sqlite")
-    assert parse_url(f"sqlite:///{folder}/shop.sqlite") == ("sqlite", folder / "shop.sqlite")
-    assert parse_url("duckdb:///lake.duckdb") == ("duckdb", folder / "lake.duckdb")
-    assert parse_url("SQLite:///./shop.sqlite") == ("sqlite", folder / "shop.sqlite")
+    assert parse_url("sqlite:///shop.sqlite") == (
+        "sqlite",
+        FileAddress(path=folder / "shop.sqlite"),
+    )
+    assert parse_url(f"sqlite:///{folder}/shop.sqlite") == (
+        "sqlite",
+        FileAddress(path=folder / "shop.sqlite"),
+    )
+    assert parse_url("duckdb:///lake.duckdb") == (
+        "duckdb",
+        FileAddress(path=folder / "lake.duckdb"),
+    )
+    assert parse_url("SQLite:///./shop.sqlite") == (
+        "sqlite",
+        FileAddress(path=folder / "shop.sqlite"),
+    )
 
 
 def test_a_path_is_taken_as_it_is_written(folder: Path) -> None:
     odd = folder / "a b%20ü#1.sqlite"
     (folder / "shop.sqlite").rename(odd)
 
-    assert parse_url(f"sqlite:///{odd.name}") == ("sqlite", odd)
+    assert parse_url(f"sqlite:///{odd.name}") == ("sqlite", FileAddress(path=odd))
 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("postgresql://localhost/shop", "PostgreSQL is not connected yet."),
-        ("postgresql+psycopg://localhost/shop", "PostgreSQL is not connected yet."),
-        ("mysql://localhost/shop", "MySQL is not connected yet."),
-        ("mariadb:///shop", "MariaDB is not connected yet."),
+        ("postgresql://localhost/shop", "must name a user and a database"),
+        ("postgresql+psycopg://ana@localhost", "must name a user and a database"),
+        ("mysql://localhost/shop", "must name a user and a database"),
+        ("mariadb:///shop", "must name a user and a database"),
         ("snowflake://x", "Snowflake is not connected yet."),
         ("mongodb://x", "MongoDB is not connected yet."),
         ("shop.sqlite", "That is not the address of a database."),
@@ -91,7 +104,9 @@ def test_an_address_that_cannot_be_used_says_why(folder: Path, url: str, sentenc
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://ann:hunter2@db.example/shop",
+        "postgresql://ann:hunter2@db.example",
+        "postgresql://ann:hunter2@db.example:hunter2/shop",
+        "mysql://ann:hunter2@db.example/shop#1",
         "ann:hunter2@db.example",
         "sqlite://ann:hunter2@db.example/shop",
         "sqlite+hunter2:///x",
@@ -111,7 +126,7 @@ def test_a_refusal_does_not_repeat_what_may_be_a_password(folder: Path, url: str
     [("My Shop.sqlite", "my_shop"), ("chinook.sqlite", "chinook"), ("日本.db", "source")],
 )
 def test_a_source_is_named_after_its_file(file: str, name: str) -> None:
-    assert source_name(Path(file)) == name
+    assert source_name(FileAddress(path=Path(file))) == name
 
 
 def one_table(*columns: str, name: str = "people") -> Catalog:
@@ -127,7 +142,7 @@ def written(catalog: Catalog, source: str = "s", **samples: list[object]) -> tup
     """The text of a first policy and what `load_policy` makes of it; samples by column."""
     table = catalog.tables[0].name
     values = {(table, column): v for column, v in samples.items()}
-    text = first_policy(source, "sqlite", Path("/data/s.sqlite"), catalog, values)
+    text = first_policy(source, "sqlite", FileAddress(path=Path("/data/s.sqlite")), catalog, values)
     return text, parse_policy(text.encode(), Path("/home/policy.toml"))
 
 
@@ -137,7 +152,7 @@ def test_a_first_policy_lets_analysts_read_and_nobody_write() -> None:
     source, role = policy.sources["s"], policy.roles["analysts"]
     assert (source.engine, source.environment, source.writes) == ("sqlite", "production", False)
     assert not source.tags_confirmed
-    assert policy.database_of("s", {}) == Path("/data/s.sqlite")
+    assert policy.database_of("s", {}) == FileAddress(path=Path("/data/s.sqlite"))
     assert role.members == ("@analyst",)
     assert role.sources["s"].tables == ("people",)
     assert not role.sources["s"].propose
@@ -194,7 +209,7 @@ def test_a_table_named_like_the_wildcard_is_left_out() -> None:
     star = one_table("id", name="*").tables
     catalog = Catalog(source="s", dialect="sqlite", tables=(*star, *one_table("id").tables))
 
-    text = first_policy("s", "sqlite", Path("/s.sqlite"), catalog, {})
+    text = first_policy("s", "sqlite", FileAddress(path=Path("/s.sqlite")), catalog, {})
 
     grant = parse_policy(text.encode(), Path("p.toml")).roles["analysts"].sources["s"]
     assert grant.tables == ("people",)
@@ -204,7 +219,7 @@ def test_a_database_without_tables_is_refused() -> None:
     empty = Catalog(source="s", dialect="sqlite", tables=())
 
     with pytest.raises(ConfigurationError, match="has no tables"):
-        first_policy("s", "sqlite", Path("/s.sqlite"), empty, {})
+        first_policy("s", "sqlite", FileAddress(path=Path("/s.sqlite")), empty, {})
 
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="."), min_size=1)
@@ -253,4 +268,4 @@ def test_a_database_nobody_here_made_gets_a_policy_that_guards_its_people(tmp_pa
     assert not set(plain) & set(source.tags)
     assert len(policy.roles["analysts"].sources["chinook"].tables) == 11
     assert len(source.starters) == 5
-    assert policy.database_of("chinook", {}) == CHINOOK.resolve()
+    assert policy.database_of("chinook", {}) == FileAddress(path=CHINOOK.resolve())

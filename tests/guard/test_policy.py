@@ -51,7 +51,7 @@ tables = ["customers"]
 row_filters = { customers = "country = 'Germany'" }
 [roles.support]
 members = ["@reviewer"]
-reveal = ["EMAIL_ADDRESS"]
+unmasked = ["EMAIL_ADDRESS"]
 [roles.support.sources.shop]
 tables = ["*"]
 [roles.support.limits]
@@ -152,11 +152,11 @@ def test_an_allowed_equality_look_up_on_a_masked_column_runs(policy: Policy) -> 
     assert rule(read(other), person("ana"), policy) == "masked.predicate"
 
 
-def test_a_revealed_entity_may_filter_and_sort(policy: Policy) -> None:
+def test_an_unmasked_entity_may_filter_and_sort(policy: Policy) -> None:
     use = ColumnUse(table="customers", column="email", clause="order")
     decision = decide(read(use), person("rev", "reviewer"), "shop", policy, CATALOG)
     assert isinstance(decision, Allow)
-    assert decision.terms.reveal == {"EMAIL_ADDRESS"}
+    assert decision.terms.unmasked.entities == {"EMAIL_ADDRESS"}
 
 
 @pytest.mark.parametrize("tier", ["admin", "session", "ddl"])

@@ -12,8 +12,8 @@ from sqlglot import exp
 
 from guard.catalog import Catalog, Column, Table
 from guard.errors import Refused
+from guard.limitpolicy import Limits
 from guard.policy import Allow, Terms
-from guard.policyfile import Limits
 from guard.rewrite import GuardedQuery, rewrite
 from guard.schematext import read_schema
 from guard.statement import parse

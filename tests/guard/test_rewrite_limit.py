@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from sqlglot import parse_one
 
+from guard.limitpolicy import Limits
 from guard.policy import Allow, Terms
-from guard.policyfile import Limits
 from guard.rewrite import rewrite
 from guard.rewriting.limit import limited
 from guard.schematext import read_schema

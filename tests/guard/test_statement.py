@@ -125,6 +125,26 @@ def test_template_marks_are_refused(dialect: str) -> None:
     assert rule("SELECT {% x %} FROM t", dialect) == "statement.template"
 
 
+@pytest.mark.parametrize(
+    ("sql", "dialect"),
+    [
+        ("SELECT 1_000", "postgres"),
+        ("SELECT 1_000", "sqlite"),
+        ("SELECT 0x1F", "postgres"),
+        ("SELECT 0b11", "postgres"),
+        ("SELECT 0o17 FROM t", "postgres"),
+        ("SELECT 1a FROM t", "sqlite"),
+    ],
+)
+def test_numbers_the_parser_reads_as_another_are_refused(sql: str, dialect: str) -> None:
+    assert rule(sql, dialect) == "statement.number"
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "sqlite", "duckdb", "mysql"])
+def test_plain_numbers_are_read(dialect: str) -> None:
+    assert parse("SELECT 1, 1.5, .5, 1e3, '0x1F_', 1 AS a, \"x0x1\" FROM t", dialect)
+
+
 def test_setting_a_variable_inside_a_query_is_refused() -> None:
     assert rule("SELECT @a := 1", "mysql") == "statement.assignment"
     assert rule("SELECT @a:=@a+1 FROM t", "mysql") == "statement.assignment"

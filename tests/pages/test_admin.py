@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from store import accounts, policies
+from store import accounts
 from tests.company import Company
+from tests.guard.test_accessdesk import with_second_admin
 from tests.pages.conftest import Tab, Tabs
-from ui import session
-from ui.parts import open_parts
 
 
 def opened(tabs: Tabs, tab: str) -> Tab:
@@ -53,61 +52,123 @@ def test_a_source_that_is_gone_is_said_with_what_to_do(tabs: Tabs) -> None:
 
 
 @pytest.fixture
-def replaced(tabs: Tabs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes putting a policy into force act on the company."""
-    company = tabs.company
-
-    def replace() -> object:
-        fresh = open_parts(company.home, company.store, company.log, {})
-        company.parts.close()
-        company.parts = fresh
-        return fresh
-
-    monkeypatch.setattr(session, "replace_policy", replace)
+def two(tabs: Tabs) -> Tabs:
+    """The company with a second admin."""
+    with_second_admin(tabs.company)
+    return tabs
 
 
-@pytest.mark.usefixtures("replaced")
-def test_a_changed_file_comes_into_force_when_an_admin_says_so(tabs: Tabs) -> None:
-    company = tabs.company
-    path = company.home / "policy.toml"
+def edited(tabs: Tabs, old: str = "version = 1", new: str = "version = 2") -> None:
+    path = tabs.company.home / "policy.toml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def proposal(two: Tabs, old: str = "version = 1", new: str = "version = 2") -> Tab:
+    """Adam's page after he proposed the edited file."""
+    edited(two, old, new)
+    tab = opened(two, "Policy")
+    tab.app.text_input(key="propose_file_note").set_value("Quarterly change")
+    return tab.press("propose_file")
+
+
+def test_an_edited_file_is_said_and_not_used(tabs: Tabs) -> None:
     tab = opened(tabs, "Policy")
-    assert "The file on disk is the policy in force." in tab.text()
-    path.write_text(path.read_text().replace("version = 1", "version = 2", 1))
-    assert "The file on disk differs from the policy in force." in tab.run().text()
-    assert "-version = 1" in tab.text()
-    assert "+version = 2" in tab.text()
-    assert company.parts.policy.version == 1
-    tab.press("use_policy")
+    assert "is the policy in force." in tab.text()
+    edited(tabs)
+    said = tab.run().text()
+    assert "The file on disk differs from the policy in force, and is not used." in said
+    assert "-version = 1" in said
+    assert "+version = 2" in said
+    assert tabs.company.parts.policy.version == 1
+
+
+def test_a_different_admin_puts_a_proposal_into_force_after_the_replay(two: Tabs) -> None:
+    company = two.company
+    adam = proposal(two)
+    assert "a different admin must activate it" in adam.text()
+    assert "activate_1" not in {b.key for b in adam.app.button}
+    alma = two.of("alma").open("admin", tab="Policy")
+    assert "1 proposed policy waits for you." in alma.text()
+    assert "Quarterly change" in alma.text()
+    assert "version: 1 to 2" in alma.text()
+    assert alma.app.button(key="activate_1").disabled
+    alma.press("replay_1")
+    assert "would turn out otherwise" in alma.text()
+    alma.press("activate_1")
+    assert "Version 2 is in force from the next statement on." in alma.text()
     assert company.parts.policy.version == 2
-    assert "Version 2 is in force." in tab.text()
-    with company.store.read() as conn:
-        kept = policies.latest(conn)
-    assert kept is not None
-    assert kept.activated_by == company.person("adam").id
-    event = company.log.tail(1)[0].event
-    assert (event.type, event.summary) == ("config.changed", "Policy version 2 put into force")
+    assert "Version 2 is in force" not in adam.run().text()
+    assert "waits for you" not in alma.run().text()
+    events = [r.event for r in company.log.tail(20)]
+    (event,) = [e for e in events if e.summary == "Policy version 2 put into force"]
+    assert event.actor.id == company.person("alma").id
 
 
-@pytest.mark.usefixtures("replaced")
-def test_a_policy_that_cannot_be_recorded_does_not_come_into_force(
-    tabs: Tabs, monkeypatch: pytest.MonkeyPatch
+def test_a_replay_shows_whose_statements_turn_out_otherwise(two: Tabs) -> None:
+    ana = two.of("ana").open("ask")
+    ana.run_sql("SELECT status, count(*) FROM orders GROUP BY status")
+    proposal(two, '["customers", "orders", "tickets"]', '["customers"]')
+    alma = two.of("alma").open("admin", tab="Policy").press("replay_1")
+    assert "Loses · adam, alma, ana, rita and rob: reading shop.orders" in alma.text()
+    flips = next(f for f in alma.frames() if "Rule then" in f.columns)
+    assert list(flips["Person"]) == ["ana"]
+    assert list(flips["What"]) == ["allowed to denied"]
+    assert list(flips["Rule then"]) == ["table.not_allowed"]
+
+
+def test_an_edit_in_the_page_is_proposed_and_a_wrong_key_is_named(two: Tabs) -> None:
+    tab = opened(two, "Policy")
+    (area,) = [a for a in tab.app.text_area if str(a.key).startswith("policy_text_")]
+    area.set_value(area.value + "\nunknown_key = 1\n")
+    tab.run().press("propose_edit")
+    assert "unknown_key" in tab.text()
+    (area,) = [a for a in tab.app.text_area if str(a.key).startswith("policy_text_")]
+    area.set_value(area.value.replace("unknown_key = 1", "# a comment"))
+    tab.run().press("propose_edit")
+    assert "Proposal 1 waits for a different admin." in tab.text()
+    alma = two.of("alma").open("admin", tab="Policy")
+    assert "It means the same for everybody" in alma.text()
+
+
+def test_going_back_is_proposed_like_any_other_policy(two: Tabs) -> None:
+    proposal(two)
+    two.of("alma").open("admin", tab="Policy").press("replay_1").press("activate_1")
+    tab = opened(two, "Policy")
+    tab.press("roll_back")
+    assert "Back to version 1." in tab.text()
+    alma = two.of("alma").open("admin", tab="Policy")
+    alma.press("replay_2").press("activate_2")
+    assert two.company.parts.policy.version == 1
+
+
+def test_a_proposal_is_rejected_with_a_reason_or_withdrawn(two: Tabs) -> None:
+    proposal(two)
+    alma = two.of("alma").open("admin", tab="Policy")
+    assert "Say why you reject it" in alma.press("reject_policy_1").text()
+    alma.app.text_input(key="policy_comment_1").set_value("Too early")
+    assert "Proposal 1 is over." in alma.press("reject_policy_1").text()
+    adam = opened(two, "Policy").press("propose_file")
+    adam.press("withdraw_2")
+    assert two.company.parts.governing.waiting() == ()
+
+
+def test_a_proposal_that_cannot_be_recorded_is_not_made(
+    two: Tabs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from audit import Unavailable
 
-    company = tabs.company
-    path = company.home / "policy.toml"
-    path.write_text(path.read_text().replace("version = 1", "version = 2", 1))
-    tab = opened(tabs, "Policy")
+    edited(two)
+    tab = opened(two, "Policy")
 
     def full(_event: object) -> None:
         raise Unavailable("The disk is full.")
 
-    monkeypatch.setattr(company.log, "append", full)
-    tab.press("use_policy")
-    assert "The disk is full." in tab.text()
-    assert company.parts.policy.version == 1
-    with company.store.read() as conn:
-        assert policies.latest(conn) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(two.company.log, "append", full)
+        tab.press("propose_file")
+        assert "The disk is full." in tab.text()
+    assert two.company.parts.governing.waiting() == ()
 
 
 def test_a_broken_file_leaves_the_policy_in_force(tabs: Tabs) -> None:
@@ -116,7 +177,7 @@ def test_a_broken_file_leaves_the_policy_in_force(tabs: Tabs) -> None:
     tab = opened(tabs, "Policy")
     assert "The file on disk cannot be used; the policy in force stays." in tab.text()
     assert "unknown_key" in tab.text()
-    assert "use_policy" not in {b.key for b in tab.app.button}
+    assert "propose_file" not in {b.key for b in tab.app.button}
 
 
 @pytest.mark.parametrize(
@@ -135,12 +196,13 @@ def test_a_statement_is_judged_as_somebody_by_the_rule_that_wins(
     name: str, sql: str, rule: str, tabs: Tabs
 ) -> None:
     tab = opened(tabs, "Try a statement")
-    before = len(tabs.company.events())
     tab.app.selectbox(key="try_as").set_value(name)
     tab.app.text_area(key="try_sql").set_value(sql)
     next(b for b in tab.app.button if b.label == "Judge it").click()
     assert f"Rule {rule}" in tab.run().text()
-    assert len(tabs.company.events()) == before
+    events = tabs.company.events()
+    assert events[-1] == "policy.tried"
+    assert "query.intent" not in events
 
 
 def test_a_row_filter_is_shown_with_the_decision(tabs: Tabs) -> None:
@@ -148,7 +210,10 @@ def test_a_row_filter_is_shown_with_the_decision(tabs: Tabs) -> None:
     tab.app.selectbox(key="try_as").set_value("gerd")
     tab.app.text_area(key="try_sql").set_value("SELECT * FROM customers")
     next(b for b in tab.app.button if b.label == "Judge it").click()
-    assert "country = 'Germany'" in tab.run().text()
+    said = tab.run().text()
+    assert "country = 'Germany'" in said
+    assert "What would be sent" in said
+    assert "email Masked EMAIL_ADDRESS" in said
 
 
 def test_an_admin_cannot_change_or_disable_themself(tabs: Tabs) -> None:

@@ -42,7 +42,7 @@ def test_a_request_shows_what_who_when_where_and_how_much(tabs: Tabs) -> None:
     assert "source Corner shop, production" in said
     metrics = {m.label: m.value for m in tab.app.metric}
     assert metrics == {"Changed": "1", "Added": "0", "Removed": "0", "Row cap": "1 of 10,000"}
-    assert [t.label for t in tab.app.tabs] == ["Rows", "SQL", "Checks", "Conversation"]
+    assert [t.label for t in tab.app.tabs] == ["Rows and statement", "Checks", "Conversation"]
     assert UPDATE in [c.value for c in tab.app.code]
     assert "<mark>pending</mark>" in tab.html() or "pending" in said
     assert "Waiting 1" in [o.content for o in tab.app.get("button_group")[0].proto.options]
@@ -216,7 +216,8 @@ def test_what_was_typed_in_the_conversation_is_redacted_for_the_reviewer(tabs: T
 def test_comments_are_kept_and_decide_nothing(tabs: Tabs) -> None:
     change = propose(tabs.company)
     tab = tabs.of("rita").open("approvals", change=str(change))
-    tab.app.text_input[0].set_value("Is this the right order?")
+    said = next(t for t in tab.app.text_input if t.label == "Say something about it")
+    said.set_value("Is this the right order?")
     next(b for b in tab.app.button if b.label == "Add comment").click()
     assert "Is this the right order?" in tab.run().text()
     assert state(tabs.company, change) == "pending"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from agent import Answer, Chart, Option, Refusal
-from guard import Caller
+from guard import Caller, Need
 from store import accounts, conversations, steps, turns
 from tests.company import EMAIL, SALARY, SURNAME
 from tests.pages.conftest import EVIL, STARTERS, Tab, Tabs, stored_turn
@@ -348,7 +348,8 @@ def test_hostile_values_and_questions_are_drawn_as_text(tabs: Tabs) -> None:
         chart=Chart(kind="bar", x=0, y=1, title=evil),
     )
     stored_turn(tabs.company, conversation(tab), answer, question=evil)
-    refusal = Refusal(rule=evil, reason=evil, part=evil, alternative=evil, access_request=evil)
+    need = Need(kind="table", source="shop", table=evil)
+    refusal = Refusal(rule=evil, reason=evil, part=evil, alternative=evil, access_request=need)
     stored_turn(
         tabs.company,
         conversation(tab),

@@ -167,8 +167,10 @@ def test_a_model_that_never_ends_is_stopped(company: Company) -> None:
     runs = company.runs_with(FunctionModel(Attacker([("list_tables", {})] * 50)))
     _, answer = company.ask("Loop.", runs=runs)
     runs.close()
-    assert answer.status == "failed"
-    assert "Stopped after 8 steps" in answer.text
+    assert answer.status == "halted"
+    assert answer.refusal is not None
+    assert answer.refusal.rule == "agent.max_requests"
+    assert answer.text.startswith("Halted. One question may take 8 steps")
 
 
 def test_promise_12_a_finished_step_is_never_run_again(company: Company) -> None:
@@ -184,6 +186,7 @@ def test_promise_12_a_finished_step_is_never_run_again(company: Company) -> None
             model=None,
             now=company.store.now(),
         )
+        turns.claim(conn, turn.id, owner=company.store.instance, now=company.store.now())
     journal = Journal(company.store, turn.id)
     step = journal.begin("c1", "query", "run_query", {"sql": "SELECT 1"}, repeatable=True)
     journal.end(step, {"rows": 1})

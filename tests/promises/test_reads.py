@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from audit import AuditLog, Unavailable
-from guard import Refused
+from audit import AuditEvent, AuditLog, Unavailable
+from guard import Need, Refused
 from redaction import RedactionError
 from tests.company import EMAIL, SALARY, SURNAME, Company
 
@@ -101,12 +103,18 @@ def test_a_masked_value_cannot_be_written_back(company: Company) -> None:
     )
     token = shown.rows()[0][0]
     for sql in (
-        f"SELECT id FROM customers WHERE email = '{token}'",
         f"UPDATE customers SET email = '{token}' WHERE id = 2",
+        f"UPDATE customers SET country = 'Chile' WHERE email = '{token}'",
+        f"INSERT INTO orders(status) VALUES ('{token}')",
     ):
-        with pytest.raises(Refused) as caught:
-            company.parts.gate.query(sql, source="shop", caller=caller)
-        assert caught.value.refusal.rule == "masked.token"
+        for send in (company.parts.gate.query, company.parts.gate.propose):
+            with pytest.raises(Refused) as caught:
+                send(sql, source="shop", caller=caller, **_reason(send))
+            assert caught.value.refusal.rule == "masked.token"
+
+
+def _reason(send: object) -> dict[str, str]:
+    return {"reason": "tidy up"} if getattr(send, "__name__", "") == "propose" else {}
 
 
 def test_promise_11_a_denial_says_what_could_be_granted(company: Company) -> None:
@@ -114,7 +122,9 @@ def test_promise_11_a_denial_says_what_could_be_granted(company: Company) -> Non
         company.parts.gate.query(
             "SELECT * FROM salaries", source="shop", caller=company.caller("ana")
         )
-    assert caught.value.refusal.access_request == "shop.salaries"
+    assert caught.value.refusal.access_request == Need(
+        kind="table", source="shop", table="salaries"
+    )
     assert caught.value.refusal.alternative
 
 
@@ -163,14 +173,14 @@ def test_promise_09_without_the_log_nothing_runs(
     engine.reflect()
     ran: list[str] = []
     monkeypatch.setattr(engine, "run", lambda *_: ran.append("ran"))
-    append = AuditLog.append
+    append = AuditLog.append_many
 
-    def broken(self: AuditLog, event: object) -> object:
-        if getattr(event, "type", None) == failing:
+    def broken(self: AuditLog, events: Sequence[AuditEvent]) -> object:
+        if failing in [event.type for event in events]:
             raise Unavailable("The disk is full.")
-        return append(self, event)  # type: ignore[arg-type]
+        return append(self, events)
 
-    monkeypatch.setattr(AuditLog, "append", broken)
+    monkeypatch.setattr(AuditLog, "append_many", broken)
     with pytest.raises(Unavailable):
         company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
     assert ran == []
@@ -240,10 +250,10 @@ def test_a_cut_result_says_so(company: Company) -> None:
 def test_calls_a_minute_are_capped(company: Company) -> None:
     policy = company.parts.policy
     limits = policy.limits.model_copy(update={"calls_per_minute": 2})
-    company.parts.gate.policy = policy.model_copy(update={"limits": limits})
+    company.enforce(policy.model_copy(update={"limits": limits}))
     for _ in range(2):
         company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
     with pytest.raises(Refused) as caught:
         company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
-    assert caught.value.refusal.rule == "limit.calls"
+    assert caught.value.refusal.rule == "limit.calls_per_minute"
     company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("rita"))

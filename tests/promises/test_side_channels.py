@@ -19,6 +19,14 @@ TELLING = [
     "SELECT sum(length(email) * 9223372036854775807) FROM customers",
     "SELECT count(1 / (unicode(email) - 97)) FROM customers",
     "SELECT abs(email) FROM customers",
+    # A row that is too large fails, so nothing may be longer for one value than for another.
+    "SELECT replace(email, 'q', hex(zeroblob(9))) FROM customers",
+    "SELECT replace(email, 'q', '') || hex(zeroblob(9)) FROM customers",
+    "SELECT trim(email, 'q') || hex(zeroblob(9)) FROM customers",
+    "SELECT substr(hex(zeroblob(9)), instr(email, 'q')) FROM customers",
+    "SELECT substr(hex(zeroblob(9)), length(email)) FROM customers",
+    "SELECT unicode(email) || hex(zeroblob(9)) FROM customers",
+    "SELECT json_object(email, 1, 'a', 2) FROM customers",
 ]
 HARMLESS = [
     "SELECT upper(email), last_name || ' ' || email, coalesce(email, '-') FROM customers",
@@ -26,6 +34,7 @@ HARMLESS = [
     "SELECT CASE WHEN country = 'Spain' THEN email ELSE last_name END FROM customers",
     "SELECT max(last_name), group_concat(email) FROM customers",
     "SELECT count(CASE WHEN country = 'Spain' THEN 1 END) FROM customers",
+    "SELECT substr(email, 1, 3), replace(email, '@', '#'), json_object('k', email) FROM customers",
 ]
 
 
@@ -76,9 +85,7 @@ def test_promise_08_free_text_is_not_copied_into_a_column_that_shows(company: Co
     grants = policy.roles["analysts"].sources["shop"]
     grants = grants.model_copy(update={"propose": (*grants.propose, "tickets")})
     role = policy.roles["analysts"].model_copy(update={"sources": {"shop": grants}})
-    company.parts.gate.policy = policy.model_copy(
-        update={"roles": {**policy.roles, "analysts": role}}
-    )
+    company.enforce(policy.model_copy(update={"roles": {**policy.roles, "analysts": role}}))
     with pytest.raises(Refused) as caught:
         company.parts.gate.propose(
             "UPDATE tickets SET customer_id = instr(body, '@') WHERE id = 1",
@@ -94,9 +101,7 @@ def test_free_text_may_be_searched_where_the_policy_says_so(company: Company) ->
     grants = policy.roles["analysts"].sources["shop"]
     grants = grants.model_copy(update={"search": ("tickets.body",)})
     role = policy.roles["analysts"].model_copy(update={"sources": {"shop": grants}})
-    company.parts.gate.policy = policy.model_copy(
-        update={"roles": {**policy.roles, "analysts": role}}
-    )
+    company.enforce(policy.model_copy(update={"roles": {**policy.roles, "analysts": role}}))
     found = company.parts.gate.query(
         "SELECT id FROM tickets WHERE body LIKE '%Ignore%'",
         source="shop",

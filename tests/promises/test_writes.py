@@ -255,6 +255,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from tests.company import make_company
 import guard.writer, guard.engines.changing as changing, guard.settlement as settlement
+import guard.reviewtrail as reviewtrail
 from store import changes
 point, change = sys.argv[2], int(sys.argv[4])
 def die(*_, **__):
@@ -269,6 +270,7 @@ def after(owner, name):
     setattr(owner, name, then)
 company = make_company(Path(sys.argv[1]))
 if point == "claimed": after(changes, "claim")
+if point == "intent": after(reviewtrail.ReviewTrail, "intent")
 if point == "recorded": after(changes, "record_execution")
 if point == "before commit":
     end = changing.EmbeddedChanges._end
@@ -280,7 +282,7 @@ company.parts.review.apply(change, company.caller("rita"))
 
 
 @pytest.mark.parametrize(
-    "point", ["claimed", "recorded", "before commit", "after commit", "after done"]
+    "point", ["claimed", "intent", "recorded", "before commit", "after commit", "after done"]
 )
 def test_promise_12_a_write_takes_effect_exactly_once_across_kill_9(
     tmp_path: Path, point: str
@@ -367,3 +369,17 @@ def test_an_expired_request_is_recorded(company: Company) -> None:
         approve(company, change)
     assert state(company, change) == "expired"
     assert "approval.expired" in company.events()
+
+
+def test_the_rows_of_a_diff_count_as_rows_its_author_was_shown(company: Company) -> None:
+    policy = company.parts.policy
+    approvals_ = policy.approvals.model_copy(update={"max_diff_rows": 4})
+    limits = policy.limits.model_copy(update={"rows_per_day": 9})
+    company.enforce(policy.model_copy(update={"limits": limits, "approvals": approvals_}))
+    everything = "UPDATE orders SET status = status || '!'"
+    propose(company, everything)
+    propose(company, everything)
+    with pytest.raises(Refused) as caught:
+        propose(company, everything)
+    assert caught.value.refusal.rule == "limit.rows_per_day"
+    assert len(company.query("SELECT 1 FROM orders")) == 4

@@ -15,6 +15,11 @@ DISGUISES = {
     "hex of bytea": lambda v: "\\x" + v.encode().hex(),
     "hex of UTF-16": lambda v: v.encode("utf-16-le").hex(),
     "hex in pairs": lambda v: v.encode().hex(" "),
+    "hex of UTF-16, big end first": lambda v: v.encode("utf-16-be").hex(),
+    "percent and u": lambda v: "".join(f"%u{ord(c):04x}" for c in v),
+    "calls of chr": lambda v: "||".join(f"chr({ord(c)})" for c in v),
+    "calls of CHAR": lambda v: " + ".join(f"CHAR({ord(c)})" for c in v),
+    "two marks a letter": lambda v: "".join(c + "\u0301\u0323" for c in v),
     "base64": lambda v: base64.b64encode(v.encode()).decode(),
     "base64 without padding": lambda v: base64.urlsafe_b64encode(v.encode()).decode().rstrip("="),
     "base64 of UTF-16": lambda v: base64.b64encode(v.encode("utf-16-le")).decode(),
@@ -59,9 +64,17 @@ def test_a_disguised_address_does_not_get_through(disguise, key):
     assert result.columns[0].masked_cells == len(cells)
 
 
+def test_a_telephone_number_in_percent_signs_keeps_its_plus(key):
+    cells = ["".join(f"%{ord(c):02X}" for c in f"+1415555{n}") for n in (2233, 6871, 9011, 1208)]
+    table = pa.table({"x": cells})
+    result = redact_table(table, [ColumnVerdict(name="x")], sink="screen", key=key)
+    assert result.columns[0].masked_cells == len(cells)
+
+
 @pytest.mark.parametrize(
     "cells",
     [
+        ["Ναυπηγός Μηχανικός", "Αναλυτής Πωλήσεων"],
         ["2b03e7f5f5f1f38fb97fe8a953c06e1f", "0acaaec700ed30f7f0f62721c4103822"],
         ["01AF1A0GHRYHNP54K8NBYX0CAQ", "01MCQM57JC79QB8Y6096P45H71"],
         ["pi_S4RZ2wadMFQZQ48In7Cmleok", "pi_5qfsjCzce3BJg60xyn32QRHC"],

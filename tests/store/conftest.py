@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from store import Store, accounts, passwords
 from store.accounts import Account
+from tests.servers import ServerDatabase, fresh_database
 
 PASSWORD = "correct horse battery"
 
@@ -36,9 +39,39 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of the store runs on both databases; one that names `home` is about SQLite."""
+    if "where" in metafunc.fixturenames:
+        kinds = ["sqlite"] if "home" in metafunc.fixturenames else ["sqlite", "postgres"]
+        metafunc.parametrize("where", kinds, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def migrated() -> Iterator[ServerDatabase]:
+    """A PostgreSQL store that tests copy: making one anew takes half a second."""
+    with fresh_database("postgres") as database:
+        Store.open(database.url()).close()
+        yield database
+
+
 @pytest.fixture
-def store(home: Path, clock: Clock) -> Iterator[Store]:
-    opened = Store.open(home, clock=clock)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The place of a store, as `Store.open` takes it."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "home")
+        return
+    template: ServerDatabase = request.getfixturevalue("migrated")
+    server, copy = replace(template, name="postgres"), f"t_{secrets.token_hex(6)}"
+    server.execute(f"CREATE DATABASE {copy} TEMPLATE {template.name}")
+    try:
+        yield replace(template, name=copy).url()
+    finally:
+        server.execute(f"DROP DATABASE {copy} WITH (FORCE)")
+
+
+@pytest.fixture
+def store(where: str, clock: Clock) -> Iterator[Store]:
+    opened = Store.open(where, clock=clock)
     yield opened
     opened.close()
 

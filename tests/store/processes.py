@@ -16,8 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 Result = TypeVar("Result")
 
 
-def run_in_processes(count: int, task: Callable[[str, int], Result], home: Path) -> list[Result]:
-    """Returns what `task(home, number)` gives in each of `count` fresh processes.
+def run_in_processes(
+    count: int, task: Callable[[str, int], Result], where: str | Path
+) -> list[Result]:
+    """Returns what `task(where, number)` gives in each of `count` fresh processes.
 
     The task is a function of a test module whose result JSON can hold. Not multiprocessing: its
     children run the parent's main script again, and page tests make that a page.
@@ -28,7 +30,7 @@ def run_in_processes(count: int, task: Callable[[str, int], Result], home: Path)
         "print(json.dumps(task(sys.argv[1], int(sys.argv[2]))))"
     )
     with ExitStack() as stack:
-        started = [stack.enter_context(process(script, home, str(n))) for n in range(count)]
+        started = [stack.enter_context(process(script, where, str(n))) for n in range(count)]
         return [json.loads(line(running)) for running in started]
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -259,7 +258,9 @@ def test_what_is_due_expires_and_what_is_decided_stays(
         assert changes.expire_due(conn, now=store.now()) == ()
     clock.pass_(minutes=30)
     with store.write() as conn:
-        assert changes.expire_due(conn, now=store.now()) == (approved,)
+        # An approval that was not used is not over: it is looked at again.
+        assert changes.expire_due(conn, now=store.now()) == ()
+        assert changes.lapsed(conn, now=store.now()) == (approved,)
     clock.pass_(hours=24)
     with store.write() as conn:
         assert changes.expire_due(conn, now=store.now()) == (pending,)
@@ -355,13 +356,13 @@ def _execute_all(home: str, number: int) -> int:
 
 
 def test_promise_12_of_racing_processes_exactly_one_makes_each_move(
-    home: Path, store: Store, ana: Account
+    where: str, store: Store, ana: Account
 ) -> None:
     for _ in range(RACE):
         change = _pending(store, ana)
         with store.write() as conn:
             changes.move(conn, change, "pending", "approved", now=store.now())
-    won = processes.run_in_processes(4, _execute_all, home)
+    won = processes.run_in_processes(4, _execute_all, where)
     assert sum(won) == RACE
     with store.read() as conn:
         assert changes.count(conn, states=("executing",)) == RACE

@@ -104,9 +104,9 @@ def test_old_counters_are_pruned_but_never_one_in_use(store: Store, clock: Clock
             now=clock(),
         )
     _granted(store, Claim(counter=CALLS, amount=1, limit=9))
-    clock.pass_(days=2)
+    clock.pass_(days=63)
     with store.write() as conn:
-        assert ledger.prune(conn, before=clock()) == 1
+        assert ledger.prune(conn, now=clock()) == 1
     assert _balance(store, old) == (0, 0)
     assert _balance(store, CALLS) == (1, 0)
 
@@ -126,9 +126,101 @@ def _try_often(home: str, number: int) -> int:
     return granted
 
 
-def test_racing_processes_never_pass_the_limit(home: Path, store: Store) -> None:
-    granted = processes.run_in_processes(4, _try_often, home)
+def test_racing_processes_never_pass_the_limit(where: str, store: Store) -> None:
+    granted = processes.run_in_processes(4, _try_often, where)
     assert sum(granted) == 33
     assert _balance(store, ROWS) == (99, 0)
     with store.read() as conn:
         assert conn.execute(text("SELECT count(*) FROM reservations")).scalar_one() == 33
+
+
+_HOLDS_AND_DIES = """
+import datetime as dt, sys
+from store import Store, ledger
+from tests.store.test_ledger import CALLS, ROWS
+store = Store.open(sys.argv[1])
+with store.write_unsynced() as conn:
+    ledger.reserve(
+        conn,
+        [
+            ledger.Claim(counter=ROWS, amount=30, limit=100),
+            ledger.Claim(counter=CALLS, amount=1, limit=1, on_lapse="release"),
+        ],
+        now=store.now(),
+        lapses_at=store.now() + dt.timedelta(hours=1),
+        owner=store.instance,
+    )
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_promise_12_what_a_killed_process_held_is_spent_once_and_freed(
+    home: Path, store: Store
+) -> None:
+    with processes.process(_HOLDS_AND_DIES, home) as running:
+        assert processes.line(running) == "held"
+        with store.write_unsynced() as conn:
+            assert ledger.sweep(conn, now=store.now(), is_alive=store.is_alive) == 0
+        processes.kill(running)
+    assert _balance(store, ROWS) == (30, 0)
+    for ended in (2, 0):
+        with store.write_unsynced() as conn:
+            assert ledger.sweep(conn, now=store.now(), is_alive=store.is_alive) == ended
+        assert _balance(store, ROWS) == (0, 30)
+        assert _balance(store, CALLS) == (0, 0)
+
+
+def test_promise_12_where_nobody_can_tell_what_was_held_lapses(
+    where: str, store: Store, clock: Clock
+) -> None:
+    with processes.process(_HOLDS_AND_DIES, where) as running:
+        assert processes.line(running) == "held"
+        processes.kill(running)
+    clock.time = dt.datetime.now(dt.UTC)
+    with store.write_unsynced() as conn:
+        assert ledger.sweep(conn, now=clock()) == 0
+    clock.pass_(hours=2)
+    with store.write_unsynced() as conn:
+        assert ledger.sweep(conn, now=clock()) == 2
+    assert _balance(store, ROWS) == (0, 30)
+    assert _balance(store, CALLS) == (0, 0)
+
+
+def _use_often(where: str, number: int) -> int:
+    """Reserves and settles several counters at once, from two threads; returns what it used."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    store = Store.open(where)
+    month = Counter(scope="person:a", window="month:2026-06", resource="rows")
+
+    def use(_: int) -> int:
+        claims = [Claim(counter=c, amount=5, limit=150) for c in (month, ROWS)]
+        with store.write_unsynced() as conn:
+            outcome = ledger.reserve(conn, claims, now=store.now(), lapses_at=store.now() + HOUR)
+        if isinstance(outcome, Exhausted):
+            return 0
+        with store.write_unsynced() as conn:
+            ledger.settle(conn, outcome.reservation, {month: 4, ROWS: 4}, now=store.now())
+        return 4
+
+    with ThreadPoolExecutor(2) as pool:
+        used = sum(pool.map(use, range(12)))
+    store.close()
+    return used
+
+
+def test_four_processes_with_two_threads_overshoot_by_nothing(where: str, store: Store) -> None:
+    used = sum(processes.run_in_processes(4, _use_often, where))
+    reserved, spent = _balance(store, ROWS)
+    assert (reserved, spent) == (0, used)
+    assert 140 < spent <= 150
+
+
+def test_it_is_known_when_a_window_is_over() -> None:
+    now = dt.datetime(2026, 12, 31, 23, 59, 30, tzinfo=dt.UTC)
+    new_year = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+    for window in (ledger.minute(now), ledger.day(now), ledger.month(now)):
+        assert ledger.opens_at(window, now) == new_year
+    assert ledger.opens_at(ledger.NOW, now) is None
+    assert ledger.opens_at(ledger.TASK, now) is None

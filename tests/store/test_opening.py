@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sqlite3
 import stat
@@ -13,6 +14,8 @@ from sqlalchemy import create_engine
 from store import Store, StoreBusy, StoreError, migrate
 from store.schema import metadata
 from tests.store import processes
+
+_ADDED = re.compile(r", (?=[a-z_]+ [A-Z])")
 
 
 def _sha(path: Path) -> str:
@@ -27,8 +30,13 @@ def _tables(path: Path) -> dict[str, str]:
 
 
 def _parts(sql: str) -> list[str]:
-    """The clauses of a CREATE statement; a migration may give them in another order."""
-    return sorted(line.strip().rstrip(",") for line in sql.splitlines())
+    """The clauses of a CREATE statement; a migration may give them in another order.
+
+    SQLite writes added columns on the line of the last one, and quotes a table made anew.
+    """
+    sql = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", sql)
+    lines = (part for line in sql.splitlines() for part in _ADDED.split(line))
+    return sorted(line.strip().rstrip(",") for line in lines)
 
 
 def _migrations_with(tmp_path: Path, body: str) -> Path:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -116,9 +115,9 @@ def test_neighbours_in_one_ipv6_household_share_an_address() -> None:
     assert attempts.address_key("192.0.2.1") != attempts.address_key("192.0.2.2")
 
 
-def test_attempts_survive_a_restart(home: Path, store: Store, ana: Account, clock: Clock) -> None:
+def test_attempts_survive_a_restart(where: str, store: Store, ana: Account, clock: Clock) -> None:
     _fail(store, 5)
-    again = Store.open(home, clock=clock)
+    again = Store.open(where, clock=clock)
     assert isinstance(_try(again, PASSWORD), LockedOut)
     again.close()
 

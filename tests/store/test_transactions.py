@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from store import Store, StoreConflict, StoreError, accounts, conversations
 from store.accounts import Account
@@ -76,7 +77,7 @@ def test_threads_never_interleave_their_transactions(store: Store) -> None:
         for _ in range(10):
             with store.write() as conn:
                 (n,) = conn.exec_driver_sql("SELECT n FROM counter").one()
-                conn.exec_driver_sql("UPDATE counter SET n = ?", (n + 1,))
+                conn.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
 
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(count) for _ in range(8)]:
@@ -87,8 +88,9 @@ def test_threads_never_interleave_their_transactions(store: Store) -> None:
 
 def test_a_constraint_is_a_conflict_without_the_values(store: Store, ana: Account) -> None:
     with pytest.raises(StoreConflict) as caught, store.write() as conn:
-        conn.exec_driver_sql(
-            "INSERT INTO account_roles (account, role) VALUES (?, ?)", (ana.id, "emperor")
+        conn.execute(
+            text("INSERT INTO account_roles (account, role) VALUES (:a, :r)"),
+            {"a": ana.id, "r": "emperor"},
         )
     assert "emperor" not in str(caught.value)
     assert "emperor" not in str(caught.value.__cause__)
@@ -137,7 +139,35 @@ def test_promise_12_a_kill_keeps_what_was_committed_and_nothing_else(
     raw.close()
 
 
-def test_commits_are_synced_to_disk(store: Store) -> None:
+def test_counters_wait_for_no_disk_but_are_there_after_a_kill(where: str, store: Store) -> None:
+    with processes.process(_COUNTED, where) as running:
+        assert processes.line(running) == "counted"
+        processes.kill(running)
+    with store.read() as conn:
+        assert conn.execute(text("SELECT spent FROM budgets")).scalars().all() == [7]
+
+
+_COUNTED = """
+import datetime as dt, sys
+from sqlalchemy import text
+from store import Store
+store = Store.open(sys.argv[1])
+embedded = "://" not in sys.argv[1]
+with store.write_unsynced() as conn:
+    setting = conn.exec_driver_sql("PRAGMA synchronous" if embedded else "SHOW synchronous_commit")
+    assert str(setting.scalar_one()) in ("1", "off")
+    conn.execute(
+        text(
+            'INSERT INTO budgets (scope, \"window\", resource, reserved, spent, updated_at)'
+            " VALUES ('person:a', 'now', 'rows', 0, 7, '2026-06-30T09:00:00.000000Z')"
+        )
+    )
+print("counted", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_commits_are_synced_to_disk(home: Path, store: Store) -> None:
     with store.write() as conn:
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
         assert conn.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1

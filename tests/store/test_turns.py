@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from sqlalchemy import text
 
-from store import IllegalMove, Store, StoreConflict, conversations, turns
+from store import IllegalMove, Store, StoreConflict, conversations, orphans, turns
 from store.accounts import Account
 from store.states import TURN_MOVES, TurnState
 from store.turns import Outcome, Turn
@@ -89,7 +89,10 @@ def test_only_some_states_can_be_claimed(source: TurnState, store: Store, talk: 
     turn = _ask(store, talk).id
     with store.write() as conn:
         conn.execute(
-            text("UPDATE turns SET state = :s, lease_owner = 'x', lease_until = 'y' WHERE id = :t"),
+            text(
+                "UPDATE turns SET state = :s, lease_owner = 'x',"
+                " lease_until = '2026-06-30T09:00:00.000000Z' WHERE id = :t"
+            ),
             {"s": source, "t": turn},
         )
         if "running" in TURN_MOVES.get(source, frozenset()):
@@ -126,8 +129,8 @@ def test_what_a_turn_gave_is_kept(store: Store, talk: str) -> None:
 def test_a_process_that_lost_its_lease_can_write_nothing(store: Store, talk: str) -> None:
     turn = _running(store, talk, owner="one")
     with store.write() as conn:
-        turns.interrupt_stale(conn, now=store.now(), is_alive=lambda _: False)
-        turns.claim(conn, turn, source="interrupted", owner="two", now=store.now())
+        (orphan,) = orphans.find(conn, now=store.now(), is_alive=lambda _: False)
+        orphans.take_over(conn, orphan, owner="two", now=store.now())
     calls = (
         lambda c: turns.renew(c, turn, owner="one", now=store.now()),
         lambda c: turns.checkpoint(c, turn, owner="one", messages=b"", usage_json="{}"),
@@ -171,11 +174,59 @@ def test_where_nobody_can_tell_an_expired_lease_decides(
 ) -> None:
     turn = _running(store, talk)
     with store.write() as conn:
-        assert turns.interrupt_stale(conn, now=clock(), is_alive=lambda _: None) == ()
+        assert orphans.find(conn, now=clock(), is_alive=lambda _: None) == ()
     clock.time += turns.LEASE
     with store.write() as conn:
-        stale = turns.interrupt_stale(conn, now=clock(), is_alive=lambda _: None)
-    assert [(t.id, t.state) for t in stale] == [(turn, "interrupted")]
+        (orphan,) = orphans.find(conn, now=clock(), is_alive=lambda _: None)
+        ended = orphans.interrupt(conn, orphan, why="It stopped.", now=clock())
+    assert (ended.id, ended.state, ended.error) == (turn, "interrupted", "It stopped.")
+
+
+def test_of_two_instances_that_find_an_orphan_one_takes_it_over(
+    store: Store, talk: str, clock: Clock
+) -> None:
+    turn = _running(store, talk, owner="dead")
+    clock.time += turns.LEASE
+    with store.read() as conn:
+        (orphan,) = orphans.find(conn, now=clock(), is_alive=lambda _: None)
+    with store.write() as conn:
+        taken = orphans.take_over(conn, orphan, owner="two", now=clock())
+    assert (taken.lease_owner, taken.resumes, taken.state) == ("two", 1, "running")
+    for late in (
+        lambda c: orphans.take_over(c, orphan, owner="three", now=clock()),
+        lambda c: orphans.interrupt(c, orphan, why="x", now=clock()),
+    ):
+        with pytest.raises(IllegalMove, match="no orphan"), store.write() as conn:
+            late(conn)
+    assert _get(store, turn).lease_owner == "two"
+
+
+def test_a_lease_that_was_renewed_after_all_is_not_taken(
+    store: Store, talk: str, clock: Clock
+) -> None:
+    turn = _running(store, talk, owner="slow")
+    clock.time += turns.LEASE
+    with store.write() as conn:
+        (orphan,) = orphans.find(conn, now=clock(), is_alive=lambda _: None)
+        turns.renew(conn, turn, owner="slow", now=clock())
+        with pytest.raises(IllegalMove, match="no orphan"):
+            orphans.take_over(conn, orphan, owner="two", now=clock())
+
+
+def test_a_turn_in_the_queue_of_a_dead_process_is_an_orphan(
+    store: Store, talk: str, clock: Clock
+) -> None:
+    with store.write() as conn:
+        queued = turns.add(
+            conn, talk, kind="question", question="x", model=None, now=clock(), owner="gone"
+        )
+        assert orphans.find(conn, now=clock(), is_alive=lambda _: True) == ()
+        assert orphans.find(conn, now=clock(), is_alive=lambda _: None) == ()
+        (orphan,) = orphans.find(conn, now=clock(), is_alive=lambda _: False)
+        clock.time += orphans.PATIENCE
+        assert orphans.find(conn, now=clock(), is_alive=lambda _: None) == (orphan,)
+        taken = orphans.take_over(conn, orphan, owner="two", now=clock())
+    assert (taken.id, taken.state, taken.started_at) == (queued.id, "running", clock())
 
 
 def test_conversations_are_found_by_their_owner_only(
@@ -207,7 +258,7 @@ store.close()
 """
 
 
-def test_promise_12_a_killed_process_leaves_its_turn_interrupted_at_once(
+def test_promise_12_the_turn_of_a_killed_process_is_found_at_once(
     home: Path, store: Store, talk: str
 ) -> None:
     dead, alive, own = (_ask(store, talk).id for _ in range(3))
@@ -219,9 +270,9 @@ def test_promise_12_a_killed_process_leaves_its_turn_interrupted_at_once(
     ):
         assert processes.line(first) == processes.line(second) == "running"
         processes.kill(first)
-        with store.write() as conn:
-            stale = turns.interrupt_stale(conn, now=store.now(), is_alive=store.is_alive)
-    assert [turn.id for turn in stale] == [dead]
+        with store.read() as conn:
+            found = orphans.find(conn, now=store.now(), is_alive=store.is_alive)
+    assert [turn.id for turn in found] == [dead]
     assert _get(store, alive).state == "running"
     assert _get(store, own).state == "running"
 

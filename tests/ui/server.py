@@ -81,7 +81,7 @@ def running(project: Path, home: Path, port: int, log: Path | None = None) -> It
         )
     try:
         transport = httpx.HTTPTransport(retries=7)
-        with httpx.Client(transport=transport) as client:
+        with httpx.Client(transport=transport, timeout=60) as client:
             assert client.get(f"{server.url}/healthz").status_code == 200, log.read_text()
         yield server
     finally:

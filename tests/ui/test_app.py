@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+from audit import AuditLog
 from guard.errors import ConfigurationError
 from store import StoreError
 from tests.ui.conftest import Console
@@ -68,6 +69,19 @@ def own_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GATEHOUSE_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("GATEHOUSE_STORE_URL", raising=False)
     return tmp_path / "home"
+
+
+def test_a_service_records_its_begin_and_its_end(own_session: Path) -> None:
+    parts = session.web_parts()
+    parts.on_start()
+    parts.on_stop()
+    with AuditLog.open(own_session / "audit", app_version="1") as log:
+        events = [record.event for record in log.tail(100)]
+    assert [e.type for e in events if e.type in {"log.opened", "log.closed"}] == [
+        "log.opened",
+        "log.closed",
+    ]
+    assert events[-1].type == "log.closed"
 
 
 def test_the_store_is_opened_once_in_the_data_folder(own_session: Path) -> None:

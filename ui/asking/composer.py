@@ -1,4 +1,4 @@
-"""Where a person types: a question, or SQL of their own through the same gate."""
+"""Where a person asks: a question, SQL of their own, or a template's form, by the same gate."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import streamlit as st
 
 from store.conversations import Conversation
 from ui import panels, text
-from ui.asking import outcome, talk
-from ui.frame import Desk, attempt, failed
+from ui.asking import outcome, talk, templates
+from ui.frame import Desk, attempt, failed, usable
 
 MODE = "mode"
-"""Which tab is open: `Ask` or `SQL`."""
+"""Which tab is open: `Ask`, `SQL` or `Templates`."""
+TEMPLATES = "Templates"
 _SQL_TEXT = "sql_text"
 _QUESTION = "question"
 
 
 def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bool) -> None:
-    """Draws both tabs. While a turn runs nothing new can be sent; what is typed stays."""
-    ask, sql = st.tabs(["Ask", "SQL"], key=MODE, on_change="rerun")
+    """Draws the tabs. While a turn runs nothing new can be sent; what is typed stays."""
+    with usable():
+        found = desk.parts.gate.templates(source, desk.caller)
+    if not found and st.session_state.get(MODE) == TEMPLATES:
+        st.session_state[MODE] = "Ask"
+    ask, sql, *rest = st.tabs(
+        ["Ask", "SQL", *([TEMPLATES] if found else [])], key=MODE, on_change="rerun"
+    )
+    for tab in rest:
+        with tab:
+            templates.draw(desk, conversation, source, found, busy=busy)
     with ask:
         _ask(desk, conversation, source, busy)
     with sql:
@@ -33,6 +43,8 @@ def take_over() -> None:
         case ("sql" | "change", str(statement)):
             st.session_state[_SQL_TEXT] = statement
             st.session_state[MODE] = "SQL"
+        case ("template", _):
+            st.session_state[MODE] = TEMPLATES
 
 
 def _ask(desk: Desk, conversation: Conversation | None, source: str, busy: bool) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from store.conversations import Conversation
 from ui import frame, panels, text
-from ui.asking import composer, outcome, steps, talk
+from ui.asking import composer, outcome, steps, talk, templates, tracing
 from ui.asking.talk import Shown
 from ui.frame import Desk
 
@@ -18,6 +18,8 @@ _MORE = "more_turns"
 
 def draw(desk: Desk, conversation: Conversation) -> bool:
     """Draws the conversation and returns whether a turn of it is running."""
+    if st.session_state.get(composer.MODE) == composer.TEMPLATES:
+        st.html("<style>:root{--gh-composer:23rem}</style>")
     if st.session_state.get(composer.MODE) == "SQL":
         st.html("<style>:root{--gh-composer:17rem}</style>")
     pulse = desk.parts.review.inbox.pulse(desk.caller)
@@ -55,14 +57,19 @@ def _turn(desk: Desk, conversation: Conversation, shown: Shown, *, latest: bool)
     with st.chat_message("assistant", avatar=":material/shield:"):
         if reading := outcome.reading(shown):
             st.html(reading)
-        steps.draw(desk, shown, latest=latest)
+        steps.draw(desk, conversation, shown, latest=latest)
         outcome.draw(desk, conversation, shown, latest=latest)
+        if shown.answer is not None:
+            st.html(f'<div class="gh-actions">{tracing.link(shown.turn.id)}</div>')
 
 
 def _asked(shown: Shown) -> None:
     with st.chat_message("user", avatar=":material/person:"):
         if shown.turn.kind == "question":
             st.text(text.clip(shown.turn.question))
+            return
+        if shown.turn.kind == "template":
+            st.text(templates.asked(shown.turn.question))
             return
         st.code(text.clip(shown.turn.question), language="sql", wrap_lines=True)
         if shown.turn.kind == "change":
@@ -80,7 +87,7 @@ def _running(turn: str) -> None:
     shown, before = found
     _asked(shown)
     with st.chat_message("assistant", avatar=":material/shield:"):
-        steps.draw(desk, shown, latest=True)
+        steps.draw(desk, None, shown, latest=True)
     if before:
         others = text.count(before, "question is", "questions are")
         st.html(panels.note(f"{others} before yours."))

@@ -13,9 +13,10 @@ from store import changes
 from store.conversations import Conversation
 from store.states import TurnKind
 from ui import panels, text
-from ui.asking import chart, result, talk
+from ui.asking import access, chart, result, talk
 from ui.asking.talk import Shown
 from ui.frame import Desk, attempt
+from ui.reviewing import tier
 from ui.verdict import Verdict
 
 APPROVALS = Path(__file__).resolve().parents[2] / "pages" / "approvals.py"
@@ -35,6 +36,10 @@ def draw(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None
     if shown.turn.state == "interrupted" or answer is None:
         _interrupted(desk, talk_, shown, latest=latest)
         return
+    if answer.notice:
+        st.html(panels.said(Verdict.UNREACHABLE, "The model is away.", answer.notice))
+    if answer.flags:
+        st.html(_flagged(answer))
     match answer.status:
         case "answered":
             _answered(desk, shown, answer)
@@ -42,7 +47,7 @@ def draw(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None
             st.text(text.clip(answer.text))
             if latest:
                 _ask_one_of(desk, talk_, [(o.label, o.question) for o in answer.options], "option")
-        case "refused":
+        case "refused" | "halted":
             _refused(desk, talk_, shown, answer, latest=latest)
         case "proposed":
             _proposed(desk, answer.change, latest=latest)
@@ -52,6 +57,17 @@ def draw(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None
         case "failed":
             st.html(panels.said(Verdict.FAILED, "This did not work.", answer.text))
             _ask_again(desk, talk_, shown, latest=latest)
+
+
+def _flagged(answer: Answer) -> str:
+    """Says what reads like orders to the agent; its names are ours, or those of a service."""
+    found = [f"the {where} ({', '.join(names)})" for where, names in answer.flags.items()]
+    verb = "reads" if len(found) == 1 else "read"
+    sentence = (
+        f"In this turn {text.joined(found)} {verb} like orders to the agent. It follows none, the "
+        "guard holds whatever it does, and it may propose no change in this turn."
+    )
+    return panels.said(Verdict.TO_DO, "Flagged.", sentence)
 
 
 def _answered(desk: Desk, shown: Shown, answer: Answer) -> None:
@@ -81,7 +97,7 @@ def _refused(
             _ask_one_of(desk, talk_, [(s, s) for s in answer.suggestions], "suggestion")
             _elsewhere(desk, talk_, shown)
         return
-    st.html(panels.denied(refusal))
+    st.html(panels.denied(refusal, halted=answer.status == "halted"))
     if not latest:
         return
     if refusal.rule == panels.HELD and shown.turn.kind == "sql":
@@ -90,6 +106,13 @@ def _refused(
         _elsewhere(desk, talk_, shown)
     else:
         _expected_read(desk, talk_, shown, refusal)
+    if refusal.access_request is not None:
+        access.offer(
+            desk,
+            talk_.id,
+            refusal.access_request,
+            lambda: _go(desk, talk_, shown.turn.question, shown.turn.kind, shown.reason),
+        )
 
 
 def _expected_read(desk: Desk, talk_: Conversation, shown: Shown, refusal: Refusal) -> None:
@@ -98,7 +121,8 @@ def _expected_read(desk: Desk, talk_: Conversation, shown: Shown, refusal: Refus
         if st.button("Run it as a query", key="run_instead"):
             _go(desk, talk_, shown.turn.question, "sql")
         return
-    if st.button("Edit the statement", key="edit", icon=":material/edit:"):
+    word = "the form" if shown.turn.kind == "template" else "the statement"
+    if st.button(f"Edit {word}", key="edit", icon=":material/edit:"):
         edit(shown)
 
 
@@ -129,7 +153,10 @@ def _proposed(desk: Desk, change: int | None, *, latest: bool) -> None:
     if card is None:
         st.html(panels.said(Verdict.UNKNOWN, "The request is gone.", "Look at your requests."))
         return
-    if card.state == "pending":
+    most = desk.parts.policy.approvals.max_rows
+    if card.state == "pending" and card.rows > most:
+        st.html(tier.over_cap(card.rows, most, own=card.author == desk.person.id))
+    elif card.state == "pending":
         st.html(panels.pending(card))
     else:
         st.html(panels.became(card, desk.parts.review.inbox.votes(card.id, desk.caller)))
@@ -151,7 +178,8 @@ def _interrupted(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool)
     left = _requests(desk, shown)
     applied = [c for c in left if c.state in ("executing", "executed", "unknown", "undone")]
     proof = "" if applied else " No write was applied."
-    sentence = f"The server restarted while this was running.{proof}"
+    why = shown.turn.error or "The server restarted while this was running."
+    sentence = f"{why}{proof}"
     st.html(panels.said(Verdict.INTERRUPTED, "Interrupted.", sentence))
     for stored in left:
         _proposed(desk, stored.id, latest=latest)

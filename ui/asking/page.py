@@ -10,8 +10,8 @@ from guard import Refused, SourceUnavailable, SourceView
 from guard.policy import Principal
 from store import conversations
 from store.conversations import Conversation
-from ui import frame, markup, panels, text, trail, when
-from ui.asking import composer, conversation, schema, talk
+from ui import budgets, frame, markup, panels, text, trail, when
+from ui.asking import composer, conversation, schema, talk, tracing
 from ui.frame import Desk
 from ui.verdict import Verdict
 
@@ -22,6 +22,10 @@ _TICK_SECONDS = 1.0
 def draw(person: Principal) -> None:
     """Draws the page for this person."""
     desk = frame.desk(person)
+    wanted = st.query_params.get(tracing.PARAMETER)
+    if wanted:
+        tracing.draw(desk, wanted)
+        return
     current = talk.chosen(desk)
     if current is None and st.query_params.get(talk.PARAMETER):
         _not_found()
@@ -47,6 +51,10 @@ def draw(person: Principal) -> None:
         else:
             busy = conversation.draw(desk, current)
         composer.draw(desk, current, source, busy=busy)
+        with frame.usable():
+            scarce = budgets.left(desk.parts, desk.person, source)
+        if scarce:
+            st.html(panels.note(escape(scarce)))
     with right:
         _trail(current)
 

@@ -10,9 +10,11 @@ from typing import Literal
 import streamlit as st
 
 from agent import Refusal, unpack
+from guard import BUILT_IN
+from store.conversations import Conversation
 from store.steps import Step
 from ui import panels, stored, text
-from ui.asking import result, talk
+from ui.asking import result, reveal, talk
 from ui.asking.talk import Shown
 from ui.frame import Desk
 from ui.verdict import Verdict, badge
@@ -25,19 +27,25 @@ _ICONS: dict[Look, str] = {
 }
 
 
-def draw(desk: Desk, shown: Shown, *, latest: bool) -> None:
-    """Draws every step so far; those of the latest turn stand open."""
-    drawer = _Drawer(desk, shown, latest)
+def draw(desk: Desk, talk_: Conversation | None, shown: Shown, *, latest: bool) -> None:
+    """Draws every step so far; those of the latest turn stand open.
+
+    Without a conversation, as while the turn runs, no masked value can be asked for.
+    """
+    drawer = _Drawer(desk, talk_, shown, latest)
     for step in shown.steps:
         drawer.draw(step)
     if shown.running and not any(step.state == "started" for step in shown.steps):
-        with _step(":shimmer[Working]", "running"):
-            pass
+        saying = shown.turn.saying
+        with _step(":shimmer[Working]", "running", expanded=bool(saying)):
+            if saying:
+                st.text(text.clip(saying))
 
 
 class _Drawer:
-    def __init__(self, desk: Desk, shown: Shown, latest: bool) -> None:
+    def __init__(self, desk: Desk, talk_: Conversation | None, shown: Shown, latest: bool) -> None:
         self._desk = desk
+        self._talk = talk_
         self._shown = shown
         self._latest = latest
 
@@ -70,7 +78,9 @@ class _Drawer:
 
     def _query(self, step: Step) -> None:
         asked = stored.statement(step)
-        if self._shown.turn.kind == "question":
+        if step.tool is not None and step.tool not in BUILT_IN:
+            self._template(step)
+        elif self._shown.turn.kind == "question":
             self._sql(asked.sql)
         refusal, ran = stored.refusal(step), stored.ran(step)
         if refusal is not None:
@@ -82,7 +92,9 @@ class _Drawer:
             self._checking(step)
 
     def _proposal(self, step: Step) -> None:
-        if self._shown.turn.kind == "question":
+        if step.tool is not None and step.tool not in BUILT_IN:
+            self._template(step)
+        elif self._shown.turn.kind == "question":
             self._sql(stored.statement(step).sql)
         refusal, asked = stored.refusal(step), stored.asked(step)
         if refusal is not None:
@@ -98,6 +110,11 @@ class _Drawer:
     def _sql(self, sql: str) -> None:
         with _step("SQL", "done", expanded=self._latest):
             st.code(text.clip(sql), language="sql", wrap_lines=True)
+
+    def _template(self, step: Step) -> None:
+        with _step("Template", "done", expanded=self._latest):
+            given = ", ".join(f"{name} = {value}" for name, value in stored.arguments(step))
+            st.text(text.clip(f"{step.tool}: {given}" if given else str(step.tool), 2_000))
 
     def _checking(self, step: Step) -> None:
         look = self._look(step)
@@ -132,7 +149,10 @@ class _Drawer:
         with _step(f"Result: {rows} in {ms:,} ms", "done", expanded=answers):
             packed = talk.rows_of(self._desk, step.turn, step.call_id)
             if packed is not None:
-                result.draw(ran, unpack(packed))
+                rows = unpack(packed)
+                result.draw(ran, rows)
+                if self._talk is not None and not self._shown.running:
+                    reveal.offer(self._desk, self._talk, step, ran, rows)
 
     def _look(self, step: Step) -> Look:
         if step.state == "done":

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from agent import Answer
-from guard import Caller
+from agent import Answer, call_in
+from guard import Caller, log_safe
+from redaction import RedactionError
 from store import conversations, steps, turns
 from store.conversations import Conversation
 from store.states import TurnKind
@@ -19,6 +20,7 @@ from ui.frame import Desk
 PARAMETER = "c"
 """The part of the address that names the conversation."""
 LONGEST_QUESTION = 4_000
+_LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,7 @@ def begin(
                 conn,
                 owner=desk.person.id,
                 source=source,
-                title=" ".join(text.split()) or "Untitled",
+                title=_title(_said(text, kind)),
                 now=desk.parts.store.now(),
             )
     desk.parts.runs.start(
@@ -125,3 +127,16 @@ def begin(
         reason=reason,
     )
     open_(conversation.id)
+
+
+def _said(text: str, kind: TurnKind) -> str:
+    call = call_in(text) if kind == "template" else None
+    return call.said() if call else text
+
+
+def _title(text: str) -> str:
+    """Returns what the conversation is called, which more places show than the conversation."""
+    try:
+        return log_safe(" ".join(text[:_LONGEST_TITLE].split())) or "Untitled"
+    except RedactionError:
+        return "Untitled"

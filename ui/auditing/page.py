@@ -8,19 +8,20 @@ from html import escape
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from audit import AuditError, AuditLog, Page, Record
+from audit import AuditError, AuditLog, Filter, LogHead, Page, Record
 from guard.policy import Principal
 from store import accounts
-from store.accounts import Account
 from ui import frame, markup, panels, session, sheet, text, visits, when
-from ui.auditing import filters, reading, record, verifying
-from ui.auditing.filters import Wanted
-from ui.verdict import icon, of_event
+from ui.auditing import address, filters, kept, reading, record, replay, timeline, verifying
+from ui.auditing.filters import People, Wanted
+from ui.verdict import Verdict, icon, of_event
 
 _PAGE = 50
+_DAY = dt.timedelta(days=1)
+_HOURS = "audit_hours"
 _EMPTY = "No events match. Clear the search or widen the time range."
-ByName = Mapping[str, Account]
 
 
 def draw(person: Principal) -> None:
@@ -28,47 +29,97 @@ def draw(person: Principal) -> None:
     sheet.apply()
     with frame.usable():
         log, people = session.audit_log(), _people()
+        frame.warn(log)
         if visits.first("viewed"):
             reading.viewed(log, person)
-        wanted = _wanted()
-        _heading(log, person, wanted)
-        verifying.show()
-        wanted = _filters(people, wanted.session)
-        found = _search(log, person, wanted, people)
-    if not found.records:
+        if replay.wanted():
+            replay.draw(log, person, people)
+        else:
+            _log(log, person, people)
+
+
+def _log(log: AuditLog, person: Principal, people: People) -> None:
+    zone = when.zone()
+    address.arrive(people, zone)
+    bar = _heading(log)
+    told = st.container()
+    checking = st.empty()
+    wanted = _filters(people, zone)
+    query = address.settle(wanted, people)
+    with told:
+        for problem in address.problems():
+            st.html(panels.said(Verdict.UNKNOWN, "Not all of this link could be used.", problem))
+    with bar:
+        _links(wanted, query)
+    asked = filters.as_filter(wanted, people, dt.datetime.now(dt.UTC))
+    if asked.used and visits.first(f"searched {sorted(query.items())} {wanted.find}"):
+        reading.searched(log, person, asked.used)
+    _picture(log, asked, (wanted, log.changed()), zone)
+    found = _search(log, asked)
+    if found.records:
+        _found(log, found, people, zone)
+    else:
         st.html(panels.note(_EMPTY))
-        return
-    _found(log, found, people)
+    # Last, so that the page is whole while the chain is checked.
+    if st.session_state.get("verify"):
+        verifying.run(log, person, checking)
+    with checking.container():
+        verifying.show()
 
 
-def _people() -> ByName:
+def _people() -> People:
     with session.store().read() as conn:
-        return {a.name: a for a in accounts.list_all(conn)}
+        return People(accounts.list_all(conn))
 
 
-def _wanted() -> Wanted:
-    """The filter as it stands before it is drawn, for the links above it."""
-    state = {k: v for k in ("find", "verdict", "who", "when") if (v := st.session_state.get(k))}
-    known = {**st.query_params.to_dict(), **state}
-    return filters.from_query({k: v for k, v in known.items() if isinstance(v, str)})
-
-
-def _heading(log: AuditLog, person: Principal, wanted: Wanted) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+def _heading(log: AuditLog) -> DeltaGenerator:
+    """Draws the title and returns the place for what depends on the filter."""
+    bar = st.container(horizontal=True, vertical_alignment="center")
+    with bar:
         st.html('<h1 class="gh-title">Audit log</h1>')
-        verify = st.button("Verify chain", key="verify", icon=":material/link:", shortcut="V")
-        with st.popover("Export", icon=":material/download:"):
-            st.html(_exports(wanted))
-    if verify:
-        verifying.run(log, person)
+        st.button("Verify chain", key="verify", icon=":material/link:", shortcut="V")
+    head = log.head()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.html(panels.note(escape(kept.line(head))), width="content")
+        with st.popover("Where it is kept", type="tertiary"):
+            _ranges(log, head)
+    return bar
 
 
-def _exports(wanted: Wanted) -> str:
-    these = "These events" if wanted.query else "All events"
-    query = f"?{wanted.query}" if wanted.query else ""
+def _ranges(log: AuditLog, head: LogHead) -> None:
+    try:
+        sealed = log.sealed_segments()
+    except AuditError as error:
+        st.html(panels.said(Verdict.FAILED, "The sealed events cannot be told.", str(error)))
+        sealed = ()
+    st.html(kept.ranges(head, sealed, [one for one in sealed if not log.holds(one)]))
+
+
+def _links(wanted: Wanted, query: Mapping[str, str]) -> None:
+    left_out = any(getattr(wanted, name) and name not in query for name in ("find", "table"))
+    personal = "What you typed looks personal, so no address may hold it."
+    with st.popover("Link", icon=":material/share:"):
+        if left_out:
+            st.html(panels.note(f"{personal} The link is for the rest of the filter."))
+        else:
+            st.html(panels.note("This filter, for anybody who may read the log:"))
+        st.code(address.link(**query), language=None, wrap_lines=True)
+    with st.popover("Export", icon=":material/download:"):
+        if left_out:
+            how = panels.code("gatehouse audit export FOLDER --find")
+            st.html(panels.note(f"{personal} Use {how}."))
+        else:
+            st.html(_exports(filters.address(query)))
+
+
+def _exports(asked: str) -> str:
+    these = "These events" if asked else "All events"
+    query = f"?{asked}" if asked else ""
     links = [
         (f"events.csv{query}", f"{these} as CSV"),
         (f"events.jsonl{query}", f"{these} as JSON Lines, exactly as hashed"),
+        (f"ocsf.jsonl{query}", f"{these} for security tools (OCSF)"),
+        (f"otel.jsonl{query}", f"{these} for telemetry (OpenTelemetry logs)"),
         ("bundle.zip", "Signed bundle: the whole log with its verifier"),
     ]
     if query:
@@ -81,57 +132,86 @@ def _exports(wanted: Wanted) -> str:
     return f'<ul class="gh-notes">{items}</ul>'
 
 
-def _filters(people: ByName, conversation: str) -> Wanted:
+def _filters(people: People, zone: dt.tzinfo) -> Wanted:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         find = st.text_input(
             "Search",
             key="find",
-            placeholder="Table, person, SQL text, hash",
-            bind="query-params",
+            placeholder="Words, SQL text, hash",
+            max_chars=filters.LONGEST,
             on_change=_first_page,
-            width=320,
+            width=220,
         )
-        verdict = st.pills(
-            "Verdict",
-            filters.RESULTS,
-            key="verdict",
-            bind="query-params",
-            on_change=_first_page,
-        )
+        verdict = st.pills("Verdict", filters.RESULTS, key="verdict", on_change=_first_page)
         who = st.selectbox(
             "Who",
-            sorted(people),
+            sorted((one.id for one in people.named.values()), key=lambda one: _title(one, people)),
+            format_func=lambda one: text.line(_title(one, people), 60),
             index=None,
             key="who",
             placeholder="Anybody",
-            bind="query-params",
             on_change=_first_page,
             width=160,
+        )
+        table = st.text_input(
+            "Table",
+            key="table",
+            placeholder="Any",
+            max_chars=filters.LONGEST,
+            on_change=_first_page,
+            width=120,
         )
         span = st.selectbox(
             "When",
             list(filters.SPANS),
             key="when",
-            bind="query-params",
             on_change=_first_page,
-            width=160,
+            width=140,
         )
+        since = until = None
+        if span == filters.BETWEEN:
+            since, until = _moment("From", "since", zone), _moment("Until", "until", zone)
+    conversation = str(st.session_state.get(address.SESSION) or "")
     if conversation:
-        _one_conversation()
+        _one_conversation(conversation)
     return Wanted(
         find=find or "",
         verdict=verdict or "",
         who=who or "",
+        table=table or "",
         when=span or filters.EVER,
         session=conversation,
+        since=since,
+        until=until,
     )
 
 
-def _one_conversation() -> None:
+def _title(account: str, people: People) -> str:
+    one = people.by_id[account]
+    return f"{one.display_name} ({one.name})"
+
+
+def _moment(label: str, key: str, zone: dt.tzinfo) -> dt.datetime | None:
+    given = st.datetime_input(
+        label,
+        value=None,
+        min_value=filters.EARLIEST.replace(tzinfo=None) - _DAY,
+        max_value=filters.LATEST.replace(tzinfo=None) + _DAY,
+        key=key,
+        on_change=_first_page,
+        width=190,
+    )
+    return given.replace(tzinfo=zone).astimezone(dt.UTC) if given else None
+
+
+def _one_conversation(conversation: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(panels.note("One conversation only."), width="content")
+        st.html(panels.note("One session only."), width="content")
+        if st.button("Replay it", key="replay_all", type="tertiary", icon=":material/play_arrow:"):
+            replay.open_(conversation)
+            st.rerun()
         if st.button("Show all", key="all_sessions", type="tertiary", icon=":material/close:"):
-            st.query_params.pop("session", None)
+            st.session_state[address.SESSION] = ""
             _first_page()
             st.rerun()
 
@@ -140,10 +220,20 @@ def _first_page() -> None:
     st.session_state.pop("page", None)
 
 
-def _search(log: AuditLog, person: Principal, wanted: Wanted, people: ByName) -> Page:
-    asked = filters.as_filter(wanted, people, dt.datetime.now(dt.UTC))
-    if asked.used and visits.first(f"searched {wanted.query}"):
-        reading.searched(log, person, asked.used)
+def _picture(log: AuditLog, asked: Filter, state: tuple[Wanted, int], zone: dt.tzinfo) -> None:
+    """Draws the decisions; they are counted again when the filter or the log has changed."""
+    kept_for, hours = st.session_state.get(_HOURS, (None, ()))
+    if kept_for != state:
+        hours = log.decisions(asked)
+        st.session_state[_HOURS] = (state, hours)
+    picture = timeline.drawn(hours, asked.since, zone, sheet.theme())
+    if picture is None:
+        return
+    st.html(picture.heading)
+    st.altair_chart(picture.chart, alt=picture.summary)
+
+
+def _search(log: AuditLog, asked: Filter) -> Page:
     number = st.session_state.get("page") or _number(st.query_params.get("page"))
     found = log.search(asked, limit=_PAGE, offset=(number - 1) * _PAGE)
     if not found.records and number > 1:
@@ -157,15 +247,14 @@ def _number(given: str | None) -> int:
     return max(1, int(given)) if valid and given else 1
 
 
-def _found(log: AuditLog, found: Page, people: ByName) -> None:
-    by_id = {a.id: a for a in people.values()}
-    zone = when.zone()
-    left, right = st.columns([8, 4], gap="small")
+def _found(log: AuditLog, found: Page, people: People, zone: dt.tzinfo) -> None:
+    with st.container(key="gh-found"):
+        left, right = st.columns([8, 4], gap="small")
     with left:
-        chosen = _table(found, by_id, zone)
-        _pages(log, found)
+        chosen = _table(found, people.by_id, zone)
+        _pages(found)
     with right, st.container(border=True, key="gh-event"):
-        _detail(chosen, by_id, zone)
+        _detail(log, chosen, people.by_id, zone)
 
 
 def _table(found: Page, people: record.People, zone: dt.tzinfo) -> Record:
@@ -207,45 +296,40 @@ def _row(one: Record, people: record.People, zone: dt.tzinfo) -> tuple[object, .
     )
 
 
-def _detail(one: Record, people: record.People, zone: dt.tzinfo) -> None:
+def _detail(log: AuditLog, one: Record, people: record.People, zone: dt.tzinfo) -> None:
     try:
         st.html(record.facts(one, people, zone))
     except AuditError as error:
         st.html(markup.notice(f"Event {one.seq:,}", str(error)))
     else:
-        conversation = one.event.session
-        here = st.query_params.get("session")
+        _its_session(one)
+    st.html(kept.inclusion(one.seq, log.head(), one.fits))
+    record.hashed(log, one)
+
+
+def _its_session(one: Record) -> None:
+    event = one.event
+    conversation = event.session
+    whole = conversation or event.request
+    with st.container(horizontal=True):
+        if whole and st.button("Replay from here", key="replay", icon=":material/play_arrow:"):
+            replay.open_(whole, one.seq)
+            st.rerun()
+        shown = st.session_state.get(address.SESSION)
         if (
             conversation
-            and conversation != here
-            and st.button("Show its conversation", key="conversation", icon=":material/forum:")
+            and conversation != shown
+            and st.button("Only this session", key="conversation", icon=":material/forum:")
         ):
-            st.query_params["session"] = conversation
+            st.session_state[address.SESSION] = conversation
             _first_page()
             st.rerun()
-    st.html(panels.note("<strong>Hash</strong>"))
-    st.code(one.hash, language=None, wrap_lines=True)
-    st.html(panels.note("<strong>Previous</strong>"))
-    st.code(_previous(one), language=None, wrap_lines=True)
-    with st.expander("The record as it was hashed", type="compact"):
-        st.code(text.clip(one.line), language="json", wrap_lines=True)
 
 
-def _previous(one: Record) -> str:
-    try:
-        return one.prev
-    except AuditError:
-        return "unreadable"
-
-
-def _pages(log: AuditLog, found: Page) -> None:
-    head = log.head()
+def _pages(found: Page) -> None:
     more = "More than " if found.more_than_total else ""
-    count = f"{more}{text.count(found.total, 'event')}"
-    kept = f"The log ends at event {head.size:,}, anchored outside it up to {head.anchored:,}."
-    problem = f" Anchors are failing: {', '.join(sorted(head.failing))}." if head.failing else ""
     with st.container(horizontal=True, horizontal_alignment="distribute"):
-        st.html(panels.note(escape(f"{count}. {kept}{problem}")), width="content")
+        st.html(panels.note(f"{more}{text.count(found.total, 'event')}."), width="content")
         if found.total > _PAGE:
             pages = -(-found.total // _PAGE)
             st.pagination(pages, key="page", bind="query-params", width=300)

@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from html import escape
 
-from audit import AuditEvent, Record
+import streamlit as st
+
+from audit import AuditError, AuditEvent, AuditLog, Record
 from store.accounts import Account
 from ui import panels, text, when
 from ui.verdict import badge, of_event
@@ -29,16 +31,47 @@ def facts(record: Record, people: People, zone: dt.tzinfo) -> str:
     )
 
 
+def hashed(log: AuditLog, record: Record) -> None:
+    """Draws the record's hash, the one before, the text that was hashed, and its proof on demand.
+
+    Raises:
+        audit.AuditError: the log cannot be read for the proof.
+    """
+    st.html(panels.note("<strong>Hash</strong>"))
+    st.code(record.hash, language=None, wrap_lines=True)
+    st.html(panels.note("<strong>Previous</strong>"))
+    st.code(_previous(record), language=None, wrap_lines=True)
+    with st.expander("The record as it was hashed", type="compact"):
+        st.code(text.clip(record.line), language="json", wrap_lines=True)
+    if st.button("Show its proof", key=f"prove_{record.seq}", type="tertiary"):
+        proof = log.prove(record.seq)
+        if proof is None:
+            st.html(panels.note("This event is not in the log any more."))
+        else:
+            st.html(panels.note("For any verifier of the C2SP form (c2sp.org/tlog-proof):"))
+            st.code(proof, language=None)
+
+
+def _previous(record: Record) -> str:
+    try:
+        return record.prev
+    except AuditError:
+        return "unreadable"
+
+
 def person(event: AuditEvent, people: People) -> str:
     """Returns who did it, in words: the person, or the agent on behalf of a person."""
     actor = event.actor
     if actor.on_behalf_of is not None:
-        return f"agent for {_name(actor.on_behalf_of, people)}"
-    return _name(actor.id, people)
+        return f"agent for {called(actor.on_behalf_of, people)}"
+    return called(actor.id, people)
 
 
-def _name(account: str, people: People) -> str:
+def called(account: str, people: People) -> str:
+    """Returns what a person is called here; their id where nobody knows."""
     known = people.get(account)
+    if known is not None and known.erased:
+        return f"Erased person {account[:6]}"
     return known.display_name if known else account
 
 
@@ -75,4 +108,4 @@ def _value(value: object, people: People, zone: dt.tzinfo) -> str:
         return escape(", ".join(f"{k}: {v:,}" for k, v in value.items()))
     if isinstance(value, tuple):
         return ", ".join(panels.code(text.line(str(v), 120)) for v in value)
-    return escape(text.clip(_name(str(value), people), 2_000))
+    return escape(text.clip(called(str(value), people), 2_000))

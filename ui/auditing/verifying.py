@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from audit import AuditLog, Report
 from guard.policy import Principal
@@ -12,7 +13,7 @@ from ui import panels, text
 from ui.auditing import reading
 from ui.verdict import Verdict
 
-_FOUND = "verified"
+_FOUND, _REACHED = "verified", "verify_reached"
 TAMPERED, WEAK = 1, 2
 
 
@@ -26,21 +27,38 @@ class Found:
     details: str
 
 
-def run(log: AuditLog, person: Principal) -> None:
-    """Verifies the whole log with progress, records that, and keeps what was found.
+def run(log: AuditLog, person: Principal, place: DeltaGenerator) -> None:
+    """Verifies the whole log with progress in `place`, records that, and keeps what was found.
 
     Raises:
         audit.AuditError: the log cannot be read, or the check cannot be recorded.
     """
-    bar = st.progress(0.0, text="Checking the chain")
+    with place.container(horizontal=True, vertical_alignment="center"):
+        bar = st.progress(0.0, text="Checking the chain")
+        # A click ends this run at its next word on the progress, and the next run says so.
+        st.button("Cancel", key="verify_cancel", on_click=_cancelled)
 
     def progress(done: int, total: int) -> None:
+        st.session_state[_REACHED] = (done, total)
         bar.progress(min(1.0, done / max(total, 1)), text=f"{done:,} of {total:,} events")
 
+    st.session_state.pop(_FOUND, None)
+    st.session_state.pop(_REACHED, None)
     report = log.verify(progress=progress)
-    bar.empty()
+    place.empty()
     reading.verified(log, person, report)
     st.session_state[_FOUND] = said(report)
+
+
+def _cancelled() -> None:
+    done, total = st.session_state.get(_REACHED, (0, 0))
+    st.session_state[_FOUND] = Found(
+        verdict=Verdict.STOPPED,
+        title="The check was stopped.",
+        sentence=(f"{done:,} of {total:,} events were looked at. " if total else "")
+        + "Nothing is said about the log.",
+        details="",
+    )
 
 
 def show() -> None:
@@ -49,8 +67,9 @@ def show() -> None:
     if not isinstance(found, Found):
         return
     st.html(panels.said(found.verdict, found.title, found.sentence))
-    with st.expander("What was checked", type="compact"):
-        st.text(found.details)
+    if found.details:
+        with st.expander("What was checked", type="compact"):
+            st.text(found.details)
 
 
 def said(report: Report) -> Found:

@@ -7,13 +7,23 @@ from html import escape
 import streamlit as st
 
 from guard.policy import Principal
-from ui import frame, markup, panels, session, sheet, when
+from ui import frame, markup, panels, session, sheet, text, when
 from ui.frame import Desk
-from ui.governing import checks, people, policy, sources, trying
+from ui.governing import access, budgets, checks, model, people, policy, sources, tools, trying
 from ui.home import POLICY_FILE
+from ui.verdict import Verdict
 from ui.webparts import UNUSABLE
 
-_TABS = ("Checklist", "Sources", "Policy", "Try a statement", "People")
+_TABS = (
+    "Checklist",
+    "Access",
+    "Sources",
+    "Policy",
+    "Tools",
+    "Try a statement",
+    "Budgets",
+    "People",
+)
 
 
 def draw(person: Principal) -> None:
@@ -28,7 +38,9 @@ def draw(person: Principal) -> None:
         f'<p class="gh-sub">Questions are answered by: {escape(desk.parts.choice.label)}. '
         f"Set {panels.code('GATEHOUSE_MODEL')} and start again to change it.</p>"
     )
+    model.draw(desk)
     frame.problem()
+    _waiting(desk)
     tabs = st.tabs(list(_TABS), key="tab", on_change="rerun", bind="query-params")
     for name, tab in zip(_TABS, tabs, strict=True):
         if tab.open:
@@ -40,14 +52,31 @@ def _draw(name: str, desk: Desk) -> None:
     match name:
         case "Checklist":
             checks.draw(desk)
+        case "Access":
+            access.draw(desk)
         case "Sources":
             sources.draw(desk)
         case "Policy":
             policy.draw(desk)
+        case "Tools":
+            tools.draw(desk)
         case "Try a statement":
             trying.draw(desk)
+        case "Budgets":
+            budgets.draw(desk)
         case _:
             people.draw(desk.person, desk.parts.store, desk.parts.log)
+
+
+def _waiting(desk: Desk) -> None:
+    """Says what waits for this admin, whichever tab is open."""
+    asked = desk.parts.access.waiting(desk.caller)
+    proposed = desk.parts.governing.count(desk.caller)
+    words = [text.count(asked, "access request")] if asked else []
+    words += [text.count(proposed, "proposed policy", "proposed policies")] if proposed else []
+    if words:
+        verb = "waits" if asked + proposed == 1 else "wait"
+        st.html(panels.said(Verdict.REVIEW, f"{text.joined(words)} {verb} for you."))
 
 
 def _desk(person: Principal) -> Desk | None:

@@ -1,4 +1,4 @@
-"""Trying a statement as somebody: which rule would win. Nothing runs and nothing is recorded."""
+"""Trying a statement as somebody: which rule would win, what would be sent. Nothing runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import assert_never
 
 import streamlit as st
 
-from guard import Allow, Caller, Deny, Hold, Refusal, Refused
+from guard import Allow, Deny, Hold, Refusal
 from guard.access import Access
+from guard.explaining import Explained
 from guard.judging import Judgement
 from guard.policy import Principal, Terms
 from store import accounts
-from ui import panels, text
+from ui import accesslook, panels, text
 from ui.frame import Desk, usable
 from ui.people import principal_of
 from ui.verdict import Verdict, badge
+
+_TRIED = "tried"
 
 
 def draw(desk: Desk) -> None:
@@ -28,13 +31,18 @@ def draw(desk: Desk) -> None:
             source = st.selectbox("On", list(desk.parts.policy.sources), key="try_on", width=220)
         sql = st.text_area("Statement", key="try_sql", height=120, placeholder="SELECT ...")
         asked = st.form_submit_button("Judge it", type="primary", icon=":material/gavel:")
-    st.html(panels.note("Only the decision is made: nothing runs, and nothing is recorded."))
-    if not asked or name is None or source is None:
-        return
-    if not (sql or "").strip():
-        st.html(panels.note("Write a statement first."))
-        return
-    _judge(desk, people[name], source, sql or "")
+    st.html(panels.note("Only the decision is made: nothing runs. The trail says that you tried."))
+    if asked and name is not None and source is not None:
+        if not (sql or "").strip():
+            st.html(panels.note("Write a statement first."))
+            return
+        with usable():
+            st.session_state[_TRIED] = desk.parts.governing.try_as(
+                desk.caller, people[name].id, source, sql or ""
+            )
+    tried = st.session_state.get(_TRIED)
+    if isinstance(tried, Explained):
+        _show(tried)
 
 
 def _people(desk: Desk) -> dict[str, Principal]:
@@ -42,15 +50,34 @@ def _people(desk: Desk) -> dict[str, Principal]:
         return {a.name: principal_of(a) for a in accounts.list_all(conn) if not a.disabled}
 
 
-def _judge(desk: Desk, person: Principal, source: str, sql: str) -> None:
-    caller = Caller(principal=person, channel="console")
-    with usable(but=(Refused,)):
-        try:
-            judged = desk.parts.gate.judge(sql, source, caller)
-        except Refused as refused:
-            st.html(_denied(refused.refusal))
-            return
-    st.html(decision(judged))
+def _show(found: Explained) -> None:
+    st.html(explained(found))
+    if found.sql is not None:
+        st.html(panels.note("<strong>What would be sent</strong>"))
+        st.code(text.clip(found.sql), language="sql", wrap_lines=True)
+        st.html(_columns(found))
+
+
+def explained(found: Explained) -> str:
+    """Returns the decision, also where the statement could not be judged or rewritten."""
+    judged = found.judgement
+    if judged is None or (found.refusal is not None and isinstance(judged.decision, Allow)):
+        return _denied(found.refusal) if found.refusal is not None else ""
+    return decision(judged)
+
+
+def _columns(found: Explained) -> str:
+    items = "".join(
+        f"<li>{panels.code(text.line(c.name, 80))} "
+        + (
+            f"{badge(Verdict.MASKED)} {escape(c.masked)}"
+            if c.masked
+            else "shown; its values are still searched for personal data"
+        )
+        + "</li>"
+        for c in found.columns
+    )
+    return f'<ul class="gh-notes">{items}</ul>'
 
 
 def decision(judged: Judgement) -> str:
@@ -74,7 +101,9 @@ def decision(judged: Judgement) -> str:
 def _denied(refusal: Refusal) -> str:
     part = f" on {panels.code(text.line(refusal.part, 120))}" if refusal.part else ""
     other = f" {escape(text.line(refusal.alternative, 400))}" if refusal.alternative else ""
-    return f"{_said(Verdict.DENIED, refusal.rule, refusal.reason, part)}{panels.note(other)}"
+    need = refusal.access_request
+    asked = panels.note(f"They could ask for {accesslook.named(need)}.") if need else ""
+    return f"{_said(Verdict.DENIED, refusal.rule, refusal.reason, part)}{panels.note(other)}{asked}"
 
 
 def _said(verdict: Verdict, rule: str, reason: str, part: str = "") -> str:

@@ -7,12 +7,20 @@ from html import escape
 from guard.changes import ChangeView
 from ui import panels, text
 from ui.frame import Desk
+from ui.reviewing import costs
 from ui.verdict import Verdict, badge
 
 
 def listed(desk: Desk, view: ChangeView) -> str:
     """Returns the checks as HTML. Titles and details are escaped here."""
-    found = [_preview(view), _cap(desk, view), _undo(view), _scope(view), *_decided(view)]
+    found = [
+        _preview(view),
+        _cost(desk, view),
+        _cap(desk, view),
+        _undo(view),
+        _scope(view),
+        *_decided(view),
+    ]
     items = "".join(
         f"<li>{badge(verdict)}<div><b>{escape(title)}</b><p>{detail}</p></div></li>"
         for verdict, title, detail in found
@@ -36,8 +44,21 @@ def _preview(view: ChangeView) -> Check:
 
 def _cap(desk: Desk, view: ChangeView) -> Check:
     cap, rows = desk.parts.policy.approvals.max_rows, view.card.rows
-    verdict = Verdict.DONE if rows <= cap else Verdict.DENIED
-    return verdict, "Within the row cap", f"{rows:,} of {cap:,} rows that one change may touch."
+    if rows > cap:
+        return Verdict.DENIED, "Over the row cap", f"{rows:,} rows; one change may touch {cap:,}."
+    return (
+        Verdict.DONE,
+        "Within the row cap",
+        f"{rows:,} of {cap:,} rows that one change may touch.",
+    )
+
+
+def _cost(desk: Desk, view: ChangeView) -> Check:
+    """What running it for the preview took, and what that leaves in the source."""
+    source = desk.parts.policy.sources.get(view.card.source)
+    took = f"It took {view.elapsed_us / 1_000_000:.1f} s. "
+    left = costs.LEFT_BEHIND.get(source.engine if source else "", costs.UNKNOWN)
+    return Verdict.RECORDED, "What the preview cost", f"{took}{escape(left)}"
 
 
 def _undo(view: ChangeView) -> Check:

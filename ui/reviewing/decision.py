@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import streamlit as st
 
 from guard.changes import ChangeCard, ChangeView
 from guard.inbox import REVIEWERS
 from store.states import ChangeState
-from ui import frame, panels, text
+from ui import frame, panels
 from ui.frame import Desk, attempt
 from ui.reviewing import inbox
 from ui.verdict import Verdict
 
-APPROVALS = Path(__file__).resolve().parents[2] / "pages" / "approvals.py"
 _CLICKED = "approving"
 _OPEN: frozenset[ChangeState] = frozenset({"draft", "previewing", "pending", "approved"})
 
@@ -34,21 +32,25 @@ class Seen:
     version: int
 
 
-def draw(desk: Desk, view: ChangeView) -> None:
-    """Draws what this person may do with the request now."""
-    if view.standing != "decide":
+def draw(desk: Desk, view: ChangeView, *, whole: bool) -> None:
+    """Draws what this person may do with the request now.
+
+    Without `whole`, not all of it was drawn before, and nothing approves it.
+    """
+    if view.standing != "decide" or not whole:
         _forget()
     match view.standing:
         case "decide":
-            _decide(desk, view)
+            _decide(desk, view, whole=whole)
+        case "over_cap":
+            _decide(desk, view, whole=False)
         case "author":
             _stands(
                 "You asked for this change, so someone else must review it.",
             )
             _withdraw(desk, view.card)
         case "voted":
-            missing = view.approvers_needed - view.approvals
-            _stands(f"You have approved this. {text.count(missing, 'more approval')} needed.")
+            _stands(f"You have approved this. {view.missing}".rstrip())
         case "not_reviewer":
             _stands("Deciding on changes needs the reviewer role.")
         case "out_of_scope":
@@ -57,20 +59,21 @@ def draw(desk: Desk, view: ChangeView) -> None:
             _closed(desk, view)
 
 
-def _decide(desk: Desk, view: ChangeView) -> None:
-    change, last = view.card.id, view.approvals + 1 >= view.approvers_needed
+def _decide(desk: Desk, view: ChangeView, *, whole: bool) -> None:
+    change, last = view.card.id, _is_last(desk, view)
     seen = Seen(change=change, fingerprint=view.fingerprint or "", version=view.version)
     comment = st.text_input("Comment", key=f"comment_{change}", placeholder="Required to reject")
     with st.container(horizontal=True):
-        st.button(
-            "Approve and apply" if last else "Approve",
-            key=f"approve_{change}",
-            type="primary",
-            icon=":material/check:",
-            shortcut="Ctrl+Enter",
-            on_click=_remember,
-            args=(seen,),
-        )
+        if whole:
+            st.button(
+                "Approve and apply" if last else "Approve",
+                key=f"approve_{change}",
+                type="primary",
+                icon=":material/check:",
+                shortcut="Ctrl+Enter",
+                on_click=_remember,
+                args=(seen,),
+            )
         rejected = st.button("Reject", key=f"reject_{change}", icon=":material/close:")
     if rejected:
         _reject(desk, change, comment or "")
@@ -79,6 +82,15 @@ def _decide(desk: Desk, view: ChangeView) -> None:
         _confirm(clicked, view, comment or "", last)
     else:
         _forget()
+
+
+def _is_last(desk: Desk, view: ChangeView) -> bool:
+    """True when this person's yes is the one that is missing."""
+    admins = sum(v.as_admin for v in view.votes if v.decision == "approve" and not v.void) + (
+        "admin" in desk.person.roles
+    )
+    enough = view.approvals + 1 >= view.approvers_needed
+    return enough and admins >= view.admins_needed
 
 
 def _remember(seen: Seen) -> None:
@@ -187,12 +199,13 @@ def _undo(desk: Desk, view: ChangeView) -> None:
         else None
     )
     if undoing is not None:
-        st.page_link(
-            APPROVALS,
-            label=f"Undo is request #{undoing.id}",
-            icon=":material/undo:",
-            query_params={inbox.PARAMETER: str(undoing.id)},
-        )
+        # A link to this same page would lose its query at the next click.
+        if st.button(
+            f"Undo is request #{undoing.id}", key=f"undoing_{undoing.id}", icon=":material/undo:"
+        ):
+            inbox.open_(undoing.id)
+            inbox.show("All")
+            st.rerun()
         if undoing.state in _OPEN:
             return
     with st.popover("Undo", icon=":material/undo:"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 
 import streamlit as st
@@ -26,6 +26,9 @@ _PAGE = 20
 _SHOWN = "inbox_shown"
 _FILTER = "show"
 _NEXT = "show_next"
+_SEARCH = "find"
+_SOURCE = "inbox_source"
+_ANY = ""
 _EMPTY = {
     "Waiting": "Nothing is waiting for review.",
     "Approved": "Nothing is approved and not applied yet.",
@@ -65,14 +68,51 @@ def pick_filter(desk: Desk) -> str:
     return picked or "Waiting"
 
 
-def cards(desk: Desk, shown: str) -> tuple[ChangeCard, ...]:
-    """Returns the requests of a filter that this person may see, newest first."""
+def search(desk: Desk) -> tuple[str, str | None]:
+    """Draws the search and, where there are several, the choice of the source; returns both."""
+    words = st.text_input(
+        "Search requests",
+        key=_SEARCH,
+        placeholder="Number, reason, table or name",
+        label_visibility="collapsed",
+        icon=":material/search:",
+        bind="query-params",
+    )
+    sources = desk.parts.gate.sources(desk.caller)
+    if len(sources) < 2:
+        return (words or "").strip(), None
+    picked = st.selectbox(
+        "Source",
+        [_ANY, *sources],
+        key=_SOURCE,
+        label_visibility="collapsed",
+        format_func=lambda name: _title(desk, name),
+    )
+    return (words or "").strip(), None if picked in (None, _ANY) else picked
+
+
+def _title(desk: Desk, name: str) -> str:
+    settings = desk.parts.policy.sources.get(name)
+    return "All sources" if name == _ANY else text.label((settings and settings.title) or name)
+
+
+def cards(
+    desk: Desk, shown: str, words: str = "", source: str | None = None
+) -> tuple[ChangeCard, ...]:
+    """Returns the requests of a filter and search that this person may see, newest first."""
     limit = st.session_state.get(_SHOWN, _PAGE)
-    return desk.parts.review.inbox.cards(desk.caller, FILTERS[shown], limit=limit + 1)
+    return desk.parts.review.inbox.cards(
+        desk.caller, FILTERS[shown], source=source, search=words or None, limit=limit + 1
+    )
 
 
-def draw(desk: Desk, found: tuple[ChangeCard, ...], shown: str, current: int | None) -> None:
+def draw(
+    desk: Desk, found: tuple[ChangeCard, ...], shown: str, current: int | None, *, narrowed: bool
+) -> None:
     """Draws one card for each request; a click opens it."""
+    if not found and narrowed:
+        st.html(panels.note("No request matches. Clear the search or choose another filter."))
+        return
     if not found:
         st.html(panels.note(_EMPTY[shown]))
         if shown == "Waiting":
@@ -96,10 +136,23 @@ def _card(desk: Desk, card: ChangeCard, current: int | None, *, with_state: bool
         tables = text.joined([text.line(t.table, 40) for t in card.tables])
         rows = f"{text.count(card.rows, 'row')} in {tables}" if tables else card.source
         state = f"<br>{state_badge(card.state)}" if with_state else ""
+        marks = "".join(f" · {mark}" for mark in _marks(desk, card))
         st.html(
             f'<p class="gh-note">#{card.id} · {escape(rows)}<br>{escape(card.author_name)} · '
-            f"{when.ago(card.created_at, desk.now)}{state}</p>"
+            f"{when.ago(card.created_at, desk.now)}{marks}{state}</p>"
         )
+
+
+def _marks(desk: Desk, card: ChangeCard) -> Iterator[str]:
+    """What is special about a request, a few words each."""
+    if card.tier is not None and card.tier > 1:
+        yield f"tier {card.tier}"
+    if card.auto is not None:
+        yield "<strong>applied without a person</strong>"
+    if card.state == "pending" and card.rows > desk.parts.policy.approvals.max_rows:
+        yield "<strong>over the row cap</strong>"
+    if card.undo_of is not None:
+        yield f"undoes #{card.undo_of}"
 
 
 def opened() -> int | None:

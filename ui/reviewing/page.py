@@ -10,7 +10,7 @@ from guard.inbox import REVIEWERS
 from guard.policy import Principal
 from ui import frame, markup
 from ui.frame import Desk
-from ui.reviewing import decision, inbox, request
+from ui.reviewing import access, decision, earned, inbox, request, response
 
 _WATCH_SECONDS = 1.0
 
@@ -25,13 +25,19 @@ def draw(person: Principal) -> None:
         title = "Approvals" if reviews else "My requests"
         st.html(f'<h1 class="gh-title">{title}</h1>', width="content")
         shown = inbox.pick_filter(desk)
+    if reviews:
+        st.html(response.line(desk))
+        earned.draw(desk)
+    access.own(desk)
     asked_for = inbox.opened()
     with st.container(key=f"gh-desk-{'one' if asked_for else 'all'}"):
         left, right = st.columns([3, 8], gap="medium")
         with left:
-            found = inbox.cards(desk, shown)
+            words, source = inbox.search(desk)
+            found = inbox.cards(desk, shown, words, source)
             current = asked_for or _first(found)
-            inbox.draw(desk, found, shown, current)
+            narrowed = bool(words or source)
+            inbox.draw(desk, found, shown, current, narrowed=narrowed)
         with right:
             frame.problem()
             if current is not None:
@@ -53,13 +59,13 @@ def _open(desk: Desk, change: int) -> None:
             inbox.open_(None)
             st.rerun()
         return
-    request.draw(desk, view)
-    decision.draw(desk, view)
+    whole = request.draw(desk, view)
+    decision.draw(desk, view, whole=whole)
 
 
 def _expire(desk: Desk) -> None:
     """Lets overdue requests expire, so that none is shown as open that cannot be decided."""
-    waiting = desk.parts.review.inbox.cards(desk.caller, ("pending", "approved"))
+    waiting = desk.parts.review.inbox.cards(desk.caller, {"pending"})
     if any(card.expires_at <= desk.now for card in waiting):
         with frame.usable():
             desk.parts.review.expire()

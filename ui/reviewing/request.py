@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
-from guard.changes import ChangeCard, ChangeView
+from guard.changes import ChangeCard, ChangeView, SchemaView, TableView
 from redaction import redact_text
 from store import conversations, turns
-from ui import diff, panels, stored, text, when
+from ui import diff, panels, schemadiff, stored, text, when
 from ui.frame import Desk, attempt
-from ui.reviewing import checks
-from ui.verdict import Verdict, state_badge
+from ui.reviewing import checks, tier, whole
+from ui.verdict import Verdict, badge, state_badge
 
 ASK = Path(__file__).resolve().parents[2] / "pages" / "ask.py"
 _TURNS = 3
 
 
-def draw(desk: Desk, view: ChangeView) -> None:
-    """Draws the request: heading, numbers, rows, statement, checks, what was said."""
+def draw(desk: Desk, view: ChangeView) -> bool:
+    """Draws the request: heading, numbers, rows, statement, checks, what was said.
+
+    True when every row and all of the statement were drawn, or every row was downloaded: only then
+    may the button that approves it follow.
+    """
     card = view.card
     st.html(_heading(desk, card))
     _numbers(desk, card)
+    st.html(tier.line(view))
+    most = desk.parts.policy.approvals.max_rows
+    if card.state == "pending" and card.rows > most:
+        st.html(tier.over_cap(card.rows, most, own=card.author == desk.person.id))
     if view.error:
         st.html(panels.said(Verdict.FAILED, "What happened:", view.error))
     if view.undo_notes or card.undo == "none":
         st.html(_not_undone(view))
-    rows, sql, tried, said = st.tabs(["Rows", "SQL", "Checks", "Conversation"])
+    drawn = _whole(view)
+    rows, tried, said = st.tabs(["Rows and statement", "Checks", "Conversation"])
     with rows:
         _rows(view)
-    with sql:
-        st.code(text.clip(view.statement), language="sql", wrap_lines=True)
-        st.html(panels.note("Exactly this text runs, or nothing."))
+        _statement(view)
     with tried:
         st.html(checks.listed(desk, view))
     with said:
         _said(desk, view)
+    return drawn
 
 
 def _heading(desk: Desk, card: ChangeCard) -> str:
@@ -54,9 +63,11 @@ def _heading(desk: Desk, card: ChangeCard) -> str:
         facts.insert(1, f"undoes #{card.undo_of}")
     if card.state in ("pending", "approved"):
         facts.append(f"expires {when.left(card.expires_at, desk.now)}")
+    over = card.state == "pending" and card.rows > desk.parts.policy.approvals.max_rows
+    held = badge(Verdict.HELD)
     return (
         f'<div class="gh-head"><h2>{escape(text.line(card.reason, 300))}</h2>'
-        f"{state_badge(card.state)}</div>"
+        f"{held if over else state_badge(card.state)}</div>"
         f'<p class="gh-sub">{" · ".join(f for f in facts if f)}</p>'
     )
 
@@ -74,23 +85,51 @@ def _numbers(desk: Desk, card: ChangeCard) -> None:
 
 
 def _rows(view: ChangeView) -> None:
-    if view.earlier:
-        st.html(
-            panels.said(
-                Verdict.REVIEW,
-                "The rows have changed since this was reviewed.",
-                "What it would do now comes first; below it is what was reviewed before. Earlier "
-                "approvals are void.",
-            )
-        )
-    if not view.diff:
+    if not view.diff and not view.schema:
         st.html(panels.note("There is no preview."))
-    for table in view.diff:
+    if view.earlier or view.earlier_schema:
+        _drifted(view)
+    else:
+        _changes(view.diff, view.schema)
+    if view.cut:
+        st.html(whole.offer(view))
+
+
+def _changes(rows: Sequence[TableView], schema: Sequence[SchemaView]) -> None:
+    for table in rows:
         st.html(diff.table(table))
-    if view.earlier:
+    for definition in schema:
+        st.html(schemadiff.table(definition))
+
+
+def _drifted(view: ChangeView) -> None:
+    """What it would do now beside what was reviewed before."""
+    st.html(
+        panels.said(
+            Verdict.REVIEW,
+            "The rows have changed since this was reviewed.",
+            "Left is what was reviewed before, right is what it would do now. Earlier approvals "
+            "are void.",
+        )
+    )
+    before, now = st.columns(2, gap="small")
+    with before:
         st.html(panels.note("<strong>Reviewed before</strong>"))
-        for table in view.earlier:
-            st.html(diff.table(table))
+        _changes(view.earlier, view.earlier_schema)
+    with now:
+        st.html(panels.note("<strong>What it would do now</strong>"))
+        _changes(view.diff, view.schema)
+
+
+def _statement(view: ChangeView) -> None:
+    st.code(text.clip(view.statement), language="sql", wrap_lines=True)
+    st.html(panels.note("Exactly this text runs, or nothing."))
+
+
+def _whole(view: ChangeView) -> bool:
+    """True when the page holds all there is to read, or this person has taken all of it along."""
+    written = len(view.statement) <= text.LONGEST
+    return written and (not view.cut or view.taken)
 
 
 def _not_undone(view: ChangeView) -> str:
@@ -106,7 +145,9 @@ def _said(desk: Desk, view: ChangeView) -> None:
     _asked_in(desk, view)
     votes = [
         f"<li>{escape(v.by)} <strong>{'approved' if v.decision == 'approve' else 'rejected'}"
-        f"</strong>{' (void: the rows changed)' if v.void else ''} "
+        f"</strong>{' (void: the rows changed)' if v.void else ''}"
+        f"{' (sooner than the rows can be read)' if v.fast else ''}"
+        f"{' (one of many at once)' if v.bulk else ''} "
         f"<span>{when.ago(v.at, desk.now)}</span>"
         f"{f'<br>{escape(text.clip(v.comment, 2_000))}' if v.comment else ''}</li>"
         for v in view.votes

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from guard.engines.child.duckdb_tables import ID, Table, table_of
 from guard.engines.child.faults import Fault
@@ -49,15 +48,13 @@ def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[s
     changed = [(places[i], b) for i, (b, _) in enumerate(kept) if b is not None]
     added = [before for before, after in rows if after is None]
     if removed:
-        _load(connection, "gatehouse_removed", [[str(r)] for r in removed], 1)
+        Table.load(connection, "gatehouse_removed", [[str(r)] for r in removed])
         connection.execute(
             f"DELETE FROM main.{table.quoted} WHERE rowid IN "
             "(SELECT CAST(c0 AS BIGINT) FROM gatehouse_removed)"
         )
     if changed:
-        _load(
-            connection, "gatehouse_put", [[str(i), *b] for i, b in changed], len(table.columns) + 1
-        )
+        Table.load(connection, "gatehouse_put", [[str(i), *b] for i, b in changed])
         sets = ", ".join(
             f"{quoted(c)} = CAST(p.c{n + 1} AS {t})"
             for n, (c, t) in enumerate(zip(table.columns, table.types, strict=True))
@@ -67,7 +64,7 @@ def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[s
             f"WHERE main.{table.quoted}.rowid = CAST(p.c0 AS BIGINT)"
         )
     if added:
-        _load(connection, "gatehouse_added", added, len(table.columns))
+        Table.load(connection, "gatehouse_added", added)
         values = ", ".join(f"CAST(c{n} AS {t})" for n, t in enumerate(table.types))
         connection.execute(
             f"INSERT INTO main.{table.quoted}({table.names}) SELECT {values} FROM gatehouse_added"
@@ -81,7 +78,9 @@ def _places(
     if not wanted:
         return {}
     width = len(table.columns)
-    _load(connection, "gatehouse_wanted", [[str(i), *r] for i, r in enumerate(wanted)], width + 1)
+    if table.primary_key:
+        return _keyed(connection, table, wanted)
+    Table.load(connection, "gatehouse_wanted", [[str(i), *r] for i, r in enumerate(wanted)])
     cells = ", ".join(f"c{n + 1}" for n in range(width))
     same = " AND ".join(
         f"w.c{n + 1} IS NOT DISTINCT FROM t.{quoted(c)}" for n, c in enumerate(table.columns)
@@ -97,16 +96,26 @@ def _places(
     return dict(rows)
 
 
-def _load(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    rows: Sequence[Sequence[str | None]],
-    width: int,
-) -> None:
-    arrays = [pa.array([r[n] for r in rows], type=pa.string()) for n in range(width)]
-    connection.register("gatehouse_rows", pa.table(arrays, names=[f"c{n}" for n in range(width)]))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM gatehouse_rows")
-    connection.unregister("gatehouse_rows")
+def _keyed(
+    connection: duckdb.DuckDBPyConnection, table: Table, wanted: Sequence[Sequence[str | None]]
+) -> dict[int, int]:
+    """The same by the primary key, without a look at every row in full."""
+    Table.load(connection, "gatehouse_wanted", [[str(i), *r] for i, r in enumerate(wanted)])
+    places = [table.columns.index(c) for c in table.primary_key]
+    cast = "".join(f", CAST(c{i + 1} AS {table.types[i]}) AS k{i}" for i in places)
+    on = " AND ".join(f"t.{quoted(table.columns[i])} = w.k{i}" for i in places)
+    same = " AND ".join(
+        f"c{n + 1} IS NOT DISTINCT FROM CAST(v{n + 1} AS VARCHAR)"
+        for n in range(len(table.columns))
+    )
+    values = ", ".join(f"t.{quoted(c)} AS v{n + 1}" for n, c in enumerate(table.columns))
+    # First by the key alone: else the engine turns every row of the table into text to join it.
+    rows = connection.execute(
+        f"WITH found AS MATERIALIZED (SELECT w.*, t.rowid AS {ID}, {values} "
+        f"FROM main.{table.quoted} t JOIN (SELECT *{cast} FROM gatehouse_wanted) w ON {on}) "
+        f"SELECT CAST(c0 AS BIGINT), {ID} FROM found WHERE {same}"
+    ).fetchall()
+    return dict(rows)
 
 
 def found_in(connection: duckdb.DuckDBPyConnection, image: Mapping[str, Any]) -> str:

@@ -7,9 +7,11 @@ from outside, no Python variables as tables, a memory limit without spilling to 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -51,6 +53,15 @@ class DuckdbReader:
             if stop.asked():
                 raise Fault("interrupted")
             return _rows(cursor, request)
+
+    def estimate(self, request: Request, stop: Stop) -> int | None:
+        """Returns the most rows the planner expects of any step. Raises `Fault`."""
+        with self._fresh() as (cursor, authorizer):
+            authorizer.prepare(cursor, request.sql, request.readable)
+            if stop.asked():
+                raise Fault("interrupted")
+            plan = cursor.execute(f"EXPLAIN (FORMAT JSON) {request.sql}").fetchall()
+            return max((n for _, text in plan for n in _expected(json.loads(text))), default=None)
 
     def reflect(self) -> Mapping[str, object]:
         """Returns tables, views and keys. Raises `Fault`."""
@@ -102,6 +113,15 @@ class DuckdbReader:
             )
             self._file = found
         return self._database, self._authorizer
+
+
+def _expected(steps: Sequence[Mapping[str, Any]]) -> Iterator[int]:
+    """Yields the rows the planner expects of each step of a plan."""
+    for step in steps:
+        told = step.get("extra_info", {}).get("Estimated Cardinality", "")
+        if isinstance(told, str) and told.isdecimal():
+            yield int(told)
+        yield from _expected(step.get("children", []))
 
 
 def _open(path: Path, settings: Mapping[str, bool | str]) -> duckdb.DuckDBPyConnection:

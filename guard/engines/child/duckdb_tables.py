@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -23,6 +23,7 @@ class Table:
     types: tuple[str, ...]
     primary_key: tuple[str, ...]
     definition: str
+    defaults: tuple[str | None, ...] = ()
 
     @property
     def quoted(self) -> str:
@@ -39,11 +40,22 @@ class Table:
         """The columns, for a list of names."""
         return ", ".join(quoted(c) for c in self.columns)
 
+    @staticmethod
+    def load(
+        connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[str | None]]
+    ) -> None:
+        """Puts texts into a temporary table with the columns `c0`, `c1` ..."""
+        width = len(rows[0])
+        cells = ", ".join(f"unnest(${n + 1}::VARCHAR[]) AS c{n}" for n in range(width))
+        # As lists: the driver would import a large module each time to look at anything else.
+        given = [[r[n] for r in rows] for n in range(width)]
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {cells}", given)
+
 
 def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
     """Returns the table of that name, whatever its case. Raises `Fault` when there is none."""
     rows = connection.execute(
-        "SELECT table_name, column_name, data_type FROM duckdb_columns() "
+        "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns() "
         "WHERE database_name = current_database() AND schema_name = 'main' "
         "AND lower(table_name) = lower(?) ORDER BY column_index",
         [name],
@@ -66,16 +78,28 @@ def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
         columns=tuple(r[1] for r in rows),
         types=tuple(r[2] for r in rows),
         primary_key=tuple(keys[0][0]) if keys else (),
-        definition=str(definition[0][0]) if definition else "",
+        definition=_whole(connection, rows[0][0], str(definition[0][0]) if definition else ""),
+        defaults=tuple(r[3] for r in rows),
     )
 
 
-def checksum(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
-    """Returns the SHA-256 of the table's rows, whatever their order."""
-    rows = connection.execute(
-        f"SELECT {table.texts} FROM main.{table.quoted} ORDER BY ALL"
+def _whole(connection: duckdb.DuckDBPyConnection, name: str, definition: str) -> str:
+    """The definition with the indexes, which refuse rows too."""
+    indexes = connection.execute(
+        "SELECT sql FROM duckdb_indexes() "
+        "WHERE database_name = current_database() AND table_name = ? ORDER BY index_name",
+        [name],
     ).fetchall()
-    return hash_of(repr(row) for row in rows)
+    return "\n".join([definition, *(str(r[0]) for r in indexes)])
+
+
+def checksum(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Returns a checksum of the table's rows, whatever their order, made by the engine."""
+    found = connection.execute(
+        f"SELECT count(*), sum(CAST(hash({table.names}) AS HUGEINT)), "
+        f"bit_xor(hash(1, {table.names})) FROM main.{table.quoted}"
+    ).fetchall()
+    return repr(found)
 
 
 def hash_of(parts: Iterable[str]) -> str:

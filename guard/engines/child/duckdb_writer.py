@@ -3,12 +3,14 @@
 The engine has neither triggers nor cascades, so only the target table changes. It is copied into a
 temporary table first and joined on the row id afterwards, which stays the same through UPDATE,
 upsert and MERGE. Values are compared and kept as the engine's own text, which it reads back.
-A preview runs on a copy in memory; the way back is tried on that copy.
+A preview runs on a copy of the file; the way back is tried on that copy.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,16 @@ import pyarrow as pa
 
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import found_in, image_of, replay
+from guard.engines.child.duckdb_quick import is_fixed, keys_in, rows_of, verb_of
+from guard.engines.child.duckdb_quick import run as run_quick
 from guard.engines.child.duckdb_reader import SETTINGS, code_of
+from guard.engines.child.duckdb_schema import definer
 from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, table_of
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange, Touched
 from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
+from guard.engines.child.schema import performed, standing
 from guard.engines.child.writing import Capture, Order, tried, with_second
 
 COPY_BYTES = 200 * 1024 * 1024
@@ -42,10 +48,15 @@ class DuckdbWriter:
             "threads": str(threads),
         }
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._folder: str | None = None
 
     def preview(self, order: Order, stop: Stop) -> Capture:
         """Returns what the order would do. Raises `Fault`."""
         with self._told():
+            if order.defines:
+                self._connection = self._open(read_only=False)
+                self._connection.execute("BEGIN TRANSACTION")
+                return performed(definer(self._connection), order, prove=True)
             if self._path.is_file() and self._path.stat().st_size > COPY_BYTES:
                 return self._in_place(order, stop)
             self._connection = self._copy()
@@ -72,6 +83,8 @@ class DuckdbWriter:
         """Returns whether the rows of the image are as before the change or as after it."""
         with self._told():
             self._connection = self._open(read_only=True)
+            if "ddl" in image:
+                return standing(image, definer(self._connection).state())
             return found_in(self._connection, image)
 
     def release(self) -> None:
@@ -92,14 +105,19 @@ class DuckdbWriter:
     def _copy(self) -> duckdb.DuckDBPyConnection:
         if not self._path.is_file():
             raise Fault("missing")
-        open_config = {k: v for k, v in self._config.items() if k != "enable_external_access"}
-        copy = duckdb.connect(":memory:", config=open_config)
-        path = str(self._path).replace("'", "''")
-        copy.execute(f"ATTACH '{path}' AS gatehouse_source (READ_ONLY)")
-        copy.execute("COPY FROM DATABASE gatehouse_source TO memory")
-        copy.execute("DETACH gatehouse_source")
-        copy.execute("SET enable_external_access = false")
-        copy.execute("SET lock_configuration = true")
+        folder = tempfile.mkdtemp(prefix=".gatehouse-", dir=self._path.parent)
+        self._folder = folder
+        name = Path(folder, "copy.duckdb")
+        # While it is open for reading, no other process can write into what is copied.
+        with contextlib.closing(self._open(read_only=True)):
+            shutil.copyfile(self._path, name)
+            log = self._path.with_name(self._path.name + ".wal")
+            if log.is_file():
+                shutil.copyfile(log, name.with_name(name.name + ".wal"))
+        config = {**self._config, "lock_configuration": True}
+        copy = duckdb.connect(str(name), config=config)
+        # It stays readable for this process alone, and is gone when the process is.
+        name.unlink()
         return copy
 
     def _in_place(self, order: Order, stop: Stop) -> Capture:
@@ -130,7 +148,11 @@ class DuckdbWriter:
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Trial:
@@ -152,13 +174,24 @@ class _Trial:
         """Returns one checksum a table."""
         return [checksum(self._copy, table_of(self._copy, name)) for name in tables]
 
+    def is_fixed(self, order: Order) -> bool:
+        """True when a second run cannot give other values."""
+        tables = [table_of(self._copy, name) for name in order.targets]
+        return order.sql is None or is_fixed(self._copy, order.sql, tables)
+
 
 def _executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Capture:
     """Begins a transaction, runs the order in it and finds what it changed."""
     if stop.asked():
         raise Fault("interrupted")
+    if order.defines:
+        connection.execute("BEGIN TRANSACTION")
+        return performed(definer(connection), order, prove=False)
     wanted = order.targets if order.image is None else tuple(order.image["tables"])
     tables = [table_of(connection, name) for name in wanted]
+    quick = _quick(connection, order, tables)
+    if quick is not None:
+        return _captured(quick, tables)
     connection.execute("BEGIN TRANSACTION")
     for number, table in enumerate(tables):
         connection.execute(
@@ -179,11 +212,69 @@ def _executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -
     found = [c for c in changes if c.rows]
     if counted is not None and order.sql is not None and _most(found) > counted:
         raise Fault("not_exact")
+    return _captured(found, tables)
+
+
+def _captured(found: Sequence[TableChange], tables: Sequence[Table]) -> Capture:
     return Capture(
         tables=found,
         image=image_of(found, tables),
         schema_hash=hash_of(t.definition for t in tables),
     )
+
+
+def _quick(
+    connection: duckdb.DuckDBPyConnection, order: Order, tables: Sequence[Table]
+) -> list[TableChange] | None:
+    """Runs a plain change of one table with a key, or puts its rows back.
+
+    Returns None, and nothing was run, where the keys alone do not tell what changed.
+    """
+    if len(tables) != 1 or not tables[0].primary_key:
+        return None
+    (table,) = tables
+    if order.sql is not None and verb_of(order.sql, table) is None:
+        return None
+    with contextlib.closing(connection.cursor()) as old:
+        old.execute("BEGIN TRANSACTION")
+        old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
+        connection.execute("BEGIN TRANSACTION")
+        found = _keyed(connection, old, order, table)
+    if found is None:
+        connection.execute("ROLLBACK")
+        return None
+    if max(map(len, found)) > order.max_rows:
+        raise Fault("too_many_rows")
+    before, after = ([_typed(r, table) for r in rows] for rows in found)
+    key = [table.columns.index(c) for c in table.primary_key]
+    rows = tuple(images.paired(before, after, key))
+    change = TableChange(
+        table=table.name, columns=table.columns, primary_key=table.primary_key, rows=rows
+    )
+    return [change] if rows else []
+
+
+_Texts = Sequence[Sequence[str | None]]
+
+
+def _keyed(
+    connection: duckdb.DuckDBPyConnection,
+    old: duckdb.DuckDBPyConnection,
+    order: Order,
+    table: Table,
+) -> tuple[_Texts, _Texts] | None:
+    if order.sql is not None:
+        try:
+            return run_quick(connection, old, order.sql, table)
+        except duckdb.BinderException:
+            return None
+    image = (order.image or {})["tables"][table.name]
+    if image["columns"] != list(table.columns) or image["types"] != list(table.types):
+        raise Fault("changed_since")
+    keys = keys_in(image, table)
+    before = rows_of(old, table, keys)
+    replay(connection, table, image)
+    return before, rows_of(connection, table, keys)
 
 
 def _most(changes: Sequence[TableChange]) -> int:
@@ -231,22 +322,13 @@ def _typed(cells: Sequence[str | None], table: Table) -> Row:
     )
 
 
-def _paired(touched: Sequence[Touched], table: Table) -> Iterator[Touched]:
-    """Makes one update of a removed and an added row with the same key."""
-    if not table.primary_key:
-        yield from touched
-        return
-    places = [table.columns.index(c) for c in table.primary_key]
-    added = {tuple(t.after[i] for i in places): t for t in touched if t.before is None and t.after}
-    rows = []
-    for row in touched:
-        key = tuple(row.before[i] for i in places) if row.before else None
-        if row.after is None and key in added:
-            rows.append(Touched(before=row.before, after=added.pop(key).after))
-        elif row.before is not None:
-            rows.append(row)
-    rows.extend(added.values())
-    yield from sorted(
-        rows,
-        key=lambda r: images.sort_text(tuple((r.before or r.after or ())[i] for i in places)),
-    )
+def _paired(touched: Sequence[Touched], table: Table) -> list[Touched]:
+    """Returns the rows that really differ; the engine gives some a new id without changing them."""
+    key = [table.columns.index(c) for c in table.primary_key]
+    if key:
+        olds = [t.before for t in touched if t.before is not None]
+        return images.paired(olds, [t.after for t in touched if t.after is not None], key)
+    kept = [t for t in touched if t.before is not None and t.after is not None]
+    olds = [t.before for t in touched if t.before is not None and t.after is None]
+    news = [t.after for t in touched if t.after is not None and t.before is None]
+    return [*kept, *images.paired(olds, news, ())]

@@ -27,6 +27,7 @@ FaultCode = Literal[
     "too_many_rows",
     "not_exact",
     "changed_since",
+    "no_way_back",
     "engine",
 ]
 """The closed set of outcomes other than rows.
@@ -34,7 +35,8 @@ FaultCode = Literal[
 `meaning` is a name, type or grouping the engine cannot make sense of; `unfinished` a write that was
 cut off and waits to be rolled back; `constraint` a write that a rule of the table refuses;
 `not_exact` one whose rows cannot all be seen; `changed_since` rows that are no longer as a change
-left them; `engine` whatever the others do not name.
+left them; `no_way_back` a change of the schema that nothing takes back; `engine` whatever the
+others do not name.
 """
 
 

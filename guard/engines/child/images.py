@@ -12,14 +12,16 @@ import decimal
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Row = tuple[object, ...]
+_CHUNK = 10_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Touched:
+class Touched(NamedTuple):
     """The net change of one row: no `before` for an inserted one, no `after` for a deleted one."""
 
     before: Row | None
@@ -68,6 +70,10 @@ class Net:
         else:
             self._rows[key] = (first, None)
 
+    def olds(self) -> list[tuple[Hashable, Row]]:
+        """Returns every touched row as it was, with its key, changed in the end or not."""
+        return [(key, first) for key, (first, _) in self._rows.items() if first is not None]
+
     def rows(self) -> tuple[Touched, ...]:
         """Returns the rows that really differ, in key order."""
         found = [
@@ -82,7 +88,53 @@ def same(one: Row | None, other: Row | None) -> bool:
     """True when two rows hold the same values of the same types."""
     if one is None or other is None:
         return one is other
-    return [plain(v) for v in one] == [plain(v) for v in other]
+    return line(one) == line(other)
+
+
+def paired(before: Sequence[Row], after: Sequence[Row], key: Sequence[int]) -> list[Touched]:
+    """Returns the rows that differ, in key order; the same key gone and new is an update.
+
+    Without a key, equal rows cancel out and none is an update.
+    """
+    if not key:
+        return _multiset(before, after)
+    olds = {_key(row, key): row for row in before}
+    news = {_key(row, key): row for row in after}
+    touched = [
+        (row, Touched(before=olds.get(k), after=news.get(k)))
+        for k, row in {**olds, **news}.items()
+        if not same(olds.get(k), news.get(k))
+    ]
+    places = list(key)
+    return [t for _, t in sorted(touched, key=lambda p: sort_text(tuple(p[0][i] for i in places)))]
+
+
+def _key(row: Row, places: Sequence[int]) -> tuple[object, ...]:
+    return tuple(row[i] for i in places)
+
+
+def _multiset(before: Sequence[Row], after: Sequence[Row]) -> list[Touched]:
+    left: dict[str, list[Row]] = {}
+    for row in before:
+        left.setdefault(line(row), []).append(row)
+    added = []
+    for row in after:
+        equal = left.get(line(row))
+        if equal:
+            equal.pop()
+        else:
+            added.append(row)
+    touched = [Touched(before=row, after=None) for rows in left.values() for row in rows]
+    touched += [Touched(before=None, after=row) for row in added]
+    return sorted(touched, key=lambda t: sort_text(t.before or t.after or ()))
+
+
+def line(row: Row) -> str:
+    """Returns one text of a row that tells values and their types apart.
+
+    Python's own form does, for the plain values of a row, and is made a row at a time.
+    """
+    return repr(row)
 
 
 def sort_text(key: object) -> tuple[int, float, str]:
@@ -126,13 +178,15 @@ def cell(value: object) -> object:
 
 def digest(rows: Iterable[Row], columns: Sequence[int]) -> str:
     """Returns the SHA-256 over the given columns of the rows, whatever their order."""
-    lines = sorted(
-        json.dumps([plain(row[i]) for i in columns], separators=(",", ":"), default=str)
-        for row in rows
-    )
+    places = list(columns)
+    lines = [
+        line(row if len(row) == len(places) else tuple(row[i] for i in places)) for row in rows
+    ]
+    lines.sort()
     found = hashlib.sha256()
-    for line in lines:
-        found.update(line.encode("utf-8", "surrogatepass") + b"\n")
+    for start in range(0, len(lines), _CHUNK):
+        part = "\n".join(lines[start : start + _CHUNK]) + "\n"
+        found.update(part.encode("utf-8", "surrogatepass"))
     return found.hexdigest()
 
 
@@ -142,15 +196,13 @@ def decided(first: Sequence[TableChange], second: Sequence[TableChange]) -> dict
     by_name = {t.table: t for t in second}
     for table in first:
         other = by_name.get(table.table)
-        if other is None or len(other.rows) != len(table.rows):
+        if other is None or other is table or len(other.rows) != len(table.rows):
             continue
         differing = [
             name
             for i, name in enumerate(table.columns)
             if any(
-                a.after is not None
-                and b.after is not None
-                and plain(a.after[i]) != plain(b.after[i])
+                a.after is not None and b.after is not None and repr(a.after[i]) != repr(b.after[i])
                 for a, b in zip(table.rows, other.rows, strict=True)
             )
         ]
@@ -169,14 +221,14 @@ def describe(
 def _described(table: TableChange, left_out: Sequence[str], shown_rows: int) -> dict[str, object]:
     everything = range(len(table.columns))
     compared = [i for i in everything if table.columns[i] not in left_out]
-    kinds = [row.kind for row in table.rows]
+    kinds = Counter(row.kind for row in table.rows)
     return {
         "table": table.table,
         "columns": table.columns,
         "primary_key": table.primary_key,
-        "inserted": kinds.count("inserted"),
-        "updated": kinds.count("updated"),
-        "deleted": kinds.count("deleted"),
+        "inserted": kinds["inserted"],
+        "updated": kinds["updated"],
+        "deleted": kinds["deleted"],
         "rows": [_shown(row) for row in table.rows[:shown_rows]],
         "before_hash": digest([r.before for r in table.rows if r.before is not None], everything),
         "after_hash": digest([r.after for r in table.rows if r.after is not None], compared),

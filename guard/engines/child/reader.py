@@ -43,6 +43,14 @@ class Reader(Role, Protocol):
         """Returns the rows and whether there were more than `max_rows`. Raises `Fault`."""
         ...
 
+    def estimate(self, request: Request, stop: Stop) -> int | None:
+        """Returns the most rows the planner expects of any step, None where it does not say.
+
+        Raises:
+            Fault: as `run`; the statement is planned and does not run.
+        """
+        ...
+
     def reflect(self) -> Mapping[str, object]:
         """Returns the catalog as plain JSON values. Raises `Fault`."""
         ...

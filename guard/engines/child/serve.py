@@ -170,19 +170,23 @@ def _answer(
 
 
 def _run(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
-    request = Request(
-        sql=fields["sql"],
-        readable={fold(t): frozenset(map(fold, cs)) for t, cs in fields["readable"]},
-        max_rows=fields["max_rows"],
-        max_bytes=fields["max_bytes"],
-        timeout_ms=fields["timeout_ms"],
-    )
+    request = _request(fields)
     started = time.perf_counter_ns()
     table, truncated = reader.run(request, stop)
     elapsed_us = (time.perf_counter_ns() - started) // 1000
     if table.nbytes > request.max_bytes:
         raise Fault("result_too_large")
     return {"truncated": truncated, "elapsed_us": elapsed_us}, _stream(table)
+
+
+def _request(fields: Mapping[str, Any]) -> Request:
+    return Request(
+        sql=fields["sql"],
+        readable={fold(t): frozenset(map(fold, cs)) for t, cs in fields["readable"]},
+        max_rows=fields["max_rows"],
+        max_bytes=fields["max_bytes"],
+        timeout_ms=fields["timeout_ms"],
+    )
 
 
 def _stream(table: pa.Table) -> memoryview:
@@ -206,12 +210,18 @@ def _probe(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
     return {}, memoryview(b"")
 
 
+def _estimate(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
+    rows = reader.estimate(_request(fields), stop)
+    return {}, memoryview(json.dumps(rows).encode())
+
+
 def _reflect(reader: Reader, stop: Stop, fields: Mapping[str, Any]) -> Answer:
     return {}, memoryview(json.dumps(reader.reflect()).encode())
 
 
 _READS: Mapping[str, Callable[[Reader, Stop, Mapping[str, Any]], Answer]] = {
     "run": _run,
+    "estimate": _estimate,
     "probe": _probe,
     "reflect": _reflect,
 }

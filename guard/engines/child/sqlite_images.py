@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
+import itertools
 import sqlite3
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from guard.engines.child.faults import Fault
@@ -51,35 +54,70 @@ def replay(
     connection: sqlite3.Connection, image: Mapping[str, Any], tables: Sequence[Table]
 ) -> None:
     """Takes every step back, last first. Each must find exactly the row it left."""
-    by_name = {t.name: t for t in tables}
-    for name, op, old_id, new_id, cells in reversed(image["steps"]):
-        table = by_name.get(name)
-        if table is None or list(table.columns) != image["tables"][name]:
+    numbers = {t.name: n for n, t in enumerate(tables)}
+    for name, columns in image["tables"].items():
+        if any(step[0] == name for step in image["steps"]) and (
+            name not in numbers or list(tables[numbers[name]].columns) != columns
+        ):
             raise Fault("changed_since")
-        values = [_unpacked(v) for v in cells]
-        width = len(table.columns)
-        old, new = values[:width], values[width:]
-        text, given = _backwards(table, op, (old_id, old), (new_id, new))
-        if connection.execute(text, given).rowcount != 1:
+    steps = [
+        (0, numbers[name], op, old_id, new_id, *map(_unpacked, cells))
+        for name, op, old_id, new_id, cells in image["steps"]
+    ]
+    put_back(connection, steps, tables)
+
+
+def put_back(
+    connection: sqlite3.Connection, steps: Sequence[Sequence[Any]], tables: Sequence[Table]
+) -> None:
+    """Takes the steps of a log back, last first. Raises `Fault` where a row is not as it was left.
+
+    No step can hit two rows, since each names what identifies its row: as many as were given must
+    have been hit.
+    """
+    backwards = ((*_backwards(tables[s[1]], s), s) for s in reversed(steps))
+    for text, group in itertools.groupby(backwards, key=itemgetter(0)):
+        given = [values for _, values, _ in group]
+        if connection.executemany(text, given).rowcount != len(given):
             raise Fault("changed_since")
 
 
-def _backwards(
-    table: Table, op: str, old: tuple[object, list[object]], new: tuple[object, list[object]]
-) -> tuple[str, list[object]]:
+@functools.cache
+def _texts(table: Table) -> tuple[str, str, str, str]:
+    """Returns how to add a row, remove one, set one back in place, and set one with its key."""
     names = [quoted(c) for c in table.columns]
     ids = [table.rowid] if table.rowid else []
-    if op == "delete":
-        into, marks = ", ".join([*ids, *names]), ", ".join("?" * (len(ids) + len(names)))
-        given = [old[0], *old[1]] if ids else list(old[1])
-        return f"INSERT INTO main.{table.quoted}({into}) VALUES ({marks})", given
+    into, marks = ", ".join([*ids, *names]), ", ".join("?" * (len(ids) + len(names)))
     where = " AND ".join(f"{n} IS ?" for n in [*ids, *names])
-    found = [new[0], *new[1]] if ids else list(new[1])
-    if op == "insert":
-        return f"DELETE FROM main.{table.quoted} WHERE {where}", found
     sets = ", ".join(f"{n} = ?" for n in [*ids, *names])
-    given = [old[0], *old[1]] if ids else list(old[1])
-    return f"UPDATE main.{table.quoted} SET {sets} WHERE {where}", [*given, *found]
+    free = [quoted(c) for c in table.columns if c not in table.primary_key]
+    in_place = ", ".join(f"{n} = ?" for n in free)
+    update = f"UPDATE main.{table.quoted} SET"
+    return (
+        f"INSERT INTO main.{table.quoted}({into}) VALUES ({marks})",
+        f"DELETE FROM main.{table.quoted} WHERE {where}",
+        f"{update} {in_place} WHERE {where}" if free else "",
+        f"{update} {sets} WHERE {where}",
+    )
+
+
+def _backwards(table: Table, step: Sequence[Any]) -> tuple[str, Sequence[object]]:
+    add, remove, set_free, set_all = _texts(table)
+    middle, end = 5 + len(table.columns), 5 + 2 * len(table.columns)
+    op, old, new = step[2], step[5:middle], step[middle:end]
+    old_full = (step[3], *old) if table.rowid else old
+    new_full = (step[4], *new) if table.rowid else new
+    if op == "delete":
+        return add, old_full
+    if op == "insert":
+        return remove, new_full
+    keys = [i for i, c in enumerate(table.columns) if c in table.primary_key]
+    moved = step[3] != step[4] or any(repr(old[i]) != repr(new[i]) for i in keys)
+    if moved or not set_free:
+        return set_all, (*old_full, *new_full)
+    if not keys:
+        return set_free, (*old, *new_full)
+    return set_free, (*(v for i, v in enumerate(old) if i not in keys), *new_full)
 
 
 def found_in(connection: sqlite3.Connection, image: Mapping[str, Any]) -> str:

@@ -70,6 +70,11 @@ class SqliteReader:
             authorizer = Authorizer(wider)
             return _read(connection, request, authorizer, stop, deadline, tolerant)
 
+    def estimate(self, request: Request, stop: Stop) -> int | None:
+        """Returns None: SQLite's planner tells an order of steps and no numbers."""
+        del request, stop
+        return None
+
     def reflect(self) -> Mapping[str, object]:
         """Returns tables, views and keys. Raises `Fault`."""
         with self._opened() as connection:

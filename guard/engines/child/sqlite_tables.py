@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from guard.engines.child.faults import Fault
@@ -57,6 +58,31 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
                 rowid=None if without_rowid else rowid,
             )
         )
+    return found
+
+
+def hanging(
+    connection: sqlite3.Connection, names: Collection[str], *, deferred: bool = False
+) -> Counter[tuple[object, ...]]:
+    """Returns the references from or to the named tables that point at no row, each with its count.
+
+    Rows of tables without a rowid are told apart by nothing, so they are counted. With `deferred`
+    only those that the engine itself would look at no earlier than in the commit.
+    https://www.sqlite.org/pragma.html#pragma_foreign_key_check
+    """
+    touched = {name.lower() for name in names}
+    found: Counter[tuple[object, ...]] = Counter()
+    late = {
+        str(name)
+        for name, sql in connection.execute("SELECT name, sql FROM main.sqlite_master")
+        if "deferr" in (sql or "").lower()
+    }
+    for table in tables_of(connection) if touched and (late or not deferred) else ():
+        if deferred and table.name not in late:
+            continue
+        links = connection.execute(f"PRAGMA main.foreign_key_list({table.quoted})").fetchall()
+        if links and (table.name.lower() in touched or touched & {k[2].lower() for k in links}):
+            found.update(connection.execute(f"PRAGMA main.foreign_key_check({table.quoted})"))
     return found
 
 

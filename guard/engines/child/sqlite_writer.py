@@ -13,25 +13,46 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from guard.engines.child import sqlite_log as log
 from guard.engines.child import sqlite_words as words
 from guard.engines.child.faults import Fault
-from guard.engines.child.images import Net, TableChange
 from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
-from guard.engines.child.sqlite_images import found_in, image_of, replay
+from guard.engines.child.schema import performed, standing
+from guard.engines.child.sqlite_images import found_in, image_of, put_back, replay
 from guard.engines.child.sqlite_reader import LIMITS, code_of
-from guard.engines.child.sqlite_tables import Table, checksums, schema_hash, tables_of
-from guard.engines.child.writing import Capture, Order, tried, with_second
+from guard.engines.child.sqlite_schema import definer
+from guard.engines.child.sqlite_tables import Table, checksums, hanging, schema_hash, tables_of
+from guard.engines.child.writing import (
+    NOT_PROVEN,
+    Capture,
+    Order,
+    carries_now,
+    tried,
+    with_second,
+)
 
-COPY_BYTES = 200 * 1024 * 1024
-"""Larger files are previewed in place, in a transaction that is rolled back."""
+COPY_BYTES = 16 * 1024 * 1024
+"""Larger files are previewed in place, in a transaction that is rolled back: copying them takes
+longer than the writers have to wait for it.
+"""
+_MOVING = frozenset(
+    {
+        *("random", "randomblob", "changes", "total_changes", "last_insert_rowid"),
+        *("date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"),
+        *("current_date", "current_time", "current_timestamp"),
+    }
+)
+"""Functions that may give another value the second time."""
 _STEPS = 2_000
-_LOG = "gatehouse_log"
+_CACHED = 64
+"""Statements are compiled again, and so looked at again, whenever the authorizer is set."""
 _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_READ})
 
@@ -39,14 +60,19 @@ _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE, sqlite3.SQL
 class SqliteWriter:
     """One database file. Opened for each order, closed after it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, copy_bytes: int = COPY_BYTES) -> None:
+        """Opens nothing yet. Files larger than `copy_bytes` are previewed in place."""
         self._path = path
+        self._copy_bytes = copy_bytes
         self._connection: sqlite3.Connection | None = None
 
     def preview(self, order: Order, stop: Stop) -> Capture:
         """Returns what the order would do. Raises `Fault`."""
         with self._told():
-            if self._path.is_file() and self._path.stat().st_size > COPY_BYTES:
+            if order.defines:
+                self._connection = _open(self._path, order)
+                return performed(definer(self._connection), order, prove=True)
+            if self._path.is_file() and self._path.stat().st_size > self._copy_bytes:
                 return self._in_place(order, stop)
             with contextlib.closing(self._copy(order)) as copy:
                 self._connection = copy
@@ -76,6 +102,8 @@ class SqliteWriter:
         )
         with self._told():
             self._connection = _open(self._path, order, begin=False)
+            if order.defines:
+                return standing(image, definer(self._connection).state())
             return found_in(self._connection, image)
 
     def release(self) -> None:
@@ -89,20 +117,39 @@ class SqliteWriter:
                 connection.interrupt()
 
     def _in_place(self, order: Order, stop: Stop) -> Capture:
+        """Runs the order in the file, takes it back in the same transaction, rolls both back."""
+        called: set[str] = set()
         self._connection = _open(self._path, order)
-        first = _executed(self._connection, order, stop)
-        self._connection.execute("ROLLBACK")
-        self._close()
-        self._connection = _open(self._path, order)
-        second = _executed(self._connection, order, stop)
-        notes = ("The file is large, so taking this back was not tried in the preview.",)
-        return with_second(first, second, verified=False, notes=notes)
+        done = self._settled(_logged(self._connection, order, stop, called), order)
+        second = first = done.capture({})
+        if order.sql is not None and not _is_fixed(self._connection, called):
+            self._close()
+            if carries_now(first):
+                time.sleep(1.0 - time.time() % 1.0)
+            self._connection = _open(self._path, order)
+            done = _logged(self._connection, order, stop)
+            second = done.capture({})
+        verified = _taken_back(self._connection, done, stop, order.timeout_ms)
+        notes = () if verified else (NOT_PROVEN,)
+        return with_second(first, second, verified=verified, notes=notes)
+
+    def _settled(self, done: _Done, order: Order) -> _Done:
+        """Returns what was done. Raises `Fault` where the commit would find a reference hanging."""
+        if self._connection is None or order.sql is None:
+            return done
+        names = [t.name for t in done.tables if t.name in done.log.olds]
+        hung = hanging(self._connection, names, deferred=True)
+        if hung:
+            with contextlib.closing(_open(self._path, order, begin=False)) as other:
+                if hung - hanging(other, names, deferred=True):
+                    raise Fault("constraint")
+        return done
 
     def _copy(self, order: Order) -> sqlite3.Connection:
         source = _open(self._path, order, begin=False)
         try:
             copy = sqlite3.connect(
-                ":memory:", isolation_level=None, check_same_thread=False, cached_statements=0
+                ":memory:", isolation_level=None, check_same_thread=False, cached_statements=_CACHED
             )
             source.backup(copy)
         finally:
@@ -142,7 +189,7 @@ def _open(path: Path, order: Order, *, begin: bool = True) -> sqlite3.Connection
         timeout=order.lock_timeout_ms / 1000,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=0,
+        cached_statements=_CACHED,
     )
     try:
         _prepare(connection, order)
@@ -182,20 +229,101 @@ class _Trial:
         """Commits or rolls back."""
         self._copy.execute(word)
 
+    def is_fixed(self, order: Order) -> bool:
+        """Returns False: small files are run twice, which tells for sure."""
+        del order
+        return False
+
     def checksums(self, tables: Sequence[str]) -> list[str]:
         """Returns one checksum a table."""
         return checksums(self._copy, tables)
 
 
+def _is_fixed(connection: sqlite3.Connection, called: set[str]) -> bool:
+    """True when a second run cannot give other values: by what it called, and by the defaults."""
+    if called & _MOVING:
+        return False
+    for table in tables_of(connection):
+        for column in connection.execute(f"PRAGMA main.table_xinfo({table.quoted})").fetchall():
+            default = str(column[4] or "").lower()
+            if "(" in default or "current_" in default:
+                return False
+    return True
+
+
+def _taken_back(connection: sqlite3.Connection, done: _Done, stop: Stop, timeout_ms: int) -> bool:
+    """True when the way back, run in the open transaction, leaves no row different.
+
+    Every step must hit the row it names, nothing else may be counted, and the rows are looked at.
+    References are checked row by row here, which can refuse what the real way back may do.
+    """
+    connection.execute("PRAGMA defer_foreign_keys=on")
+    log.uninstall(connection, done.tables)
+    names = {done.tables[step[1]].name for step in done.log.steps}
+    _drop_triggers(connection, names)
+    counted = connection.total_changes
+    deadline = time.monotonic() + timeout_ms / 1000
+    connection.set_progress_handler(lambda: stop.asked() or time.monotonic() > deadline, _STEPS)
+    try:
+        put_back(connection, done.log.steps, done.tables)
+    except Fault:
+        return False
+    except sqlite3.Error as error:
+        if code_of(error) == "interrupted":
+            raise
+        return False
+    finally:
+        connection.set_progress_handler(None, 0)
+    alone = connection.total_changes - counted == len(done.log.steps)
+    return alone and log.is_back(connection, done.tables, done.log)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What ran in the open transaction: its log, the tables that the log's numbers mean."""
+
+    log: log.Read
+    tables: Sequence[Table]
+    schema_hash: str
+
+    def capture(self, image: Mapping[str, object]) -> Capture:
+        return Capture(tables=self.log.changes, image=image, schema_hash=self.schema_hash)
+
+
 def _executed(connection: sqlite3.Connection, order: Order, stop: Stop) -> Capture:
-    """Runs the order inside the open transaction and reads its log."""
+    """Runs the order inside the open transaction; returns what it did and the way back."""
+    if order.defines:
+        return performed(definer(connection), order, prove=False)
+    done = _logged(connection, order, stop)
+    return done.capture(image_of(done.log.steps, done.tables))
+
+
+def _logged(
+    connection: sqlite3.Connection, order: Order, stop: Stop, called: set[str] | None = None
+) -> _Done:
+    """Runs the order inside the open transaction and reads its log.
+
+    `called` takes the names of the functions that the statement and its triggers call.
+    """
     tables = tables_of(connection)
-    _install(connection, tables)
+    log.install(connection, tables)
     deadline = time.monotonic() + order.timeout_ms / 1000
-    dropped = _drop_triggers(connection, order)
+    # The engine looks at no reference while rows are put back.
+    undone = {step[0] for step in order.image["steps"]} if order.image else set[str]()
+    dropped = _drop_triggers(connection, undone)
+    hung = hanging(connection, undone)
     counted = connection.total_changes
     connection.set_progress_handler(lambda: stop.asked() or time.monotonic() > deadline, _STEPS)
-    connection.set_authorizer(_authorize)
+    calls = called if called is not None else set[str]()
+
+    def authorize(
+        action: int, first: str | None, second: str | None, database: str | None, inner: str | None
+    ) -> int:
+        if action == sqlite3.SQLITE_FUNCTION:
+            calls.add((second or "").lower())
+        return _authorize(action, first, second, database, inner)
+
+    connection.set_authorizer(authorize)
     try:
         if order.sql is not None:
             connection.execute(order.sql).fetchall()
@@ -207,7 +335,11 @@ def _executed(connection: sqlite3.Connection, order: Order, stop: Stop) -> Captu
     counted = connection.total_changes - counted
     for text in dropped:
         connection.execute(text)
-    return _read_log(connection, tables, counted, order)
+    if hanging(connection, undone) - hung:
+        raise Fault("constraint")
+    found = log.read(connection, tables, counted, order.max_rows)
+    names = [c.table for c in found.changes]
+    return _Done(log=found, tables=tables, schema_hash=schema_hash(connection, names))
 
 
 def _authorize(
@@ -220,7 +352,7 @@ def _authorize(
     if action == sqlite3.SQLITE_FUNCTION:
         allowed = (second or "").lower() in words.FUNCTIONS
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
-    if name == _LOG:
+    if name == log.LOG:
         # Only the capturing triggers write the log: a statement that could would hide its rows.
         logs = action == sqlite3.SQLITE_INSERT and (inner or "").startswith("gatehouse_")
         return sqlite3.SQLITE_OK if logs else sqlite3.SQLITE_DENY
@@ -228,75 +360,8 @@ def _authorize(
     return sqlite3.SQLITE_OK if action in _WRITES and real else sqlite3.SQLITE_DENY
 
 
-def _install(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
-    width = 2 * max((len(t.columns) for t in tables), default=0)
-    cells = "".join(f", c{i}" for i in range(width))
-    connection.execute(f"DROP TABLE IF EXISTS temp.{_LOG}")
-    connection.execute(
-        f"CREATE TEMP TABLE {_LOG}(seq INTEGER PRIMARY KEY, tbl, op, o_id, n_id{cells})"
-    )
-    for number, table in enumerate(tables):
-        for op in ("insert", "update", "delete"):
-            connection.execute(f"DROP TRIGGER IF EXISTS temp.gatehouse_{number}_{op}")
-            connection.execute(_trigger(number, table, op))
-
-
-def _trigger(number: int, table: Table, op: str) -> str:
-    old = [f"OLD.{quoted(c)}" if op != "insert" else "NULL" for c in table.columns]
-    new = [f"NEW.{quoted(c)}" if op != "delete" else "NULL" for c in table.columns]
-    old_id = f"OLD.{table.rowid}" if table.rowid and op != "insert" else "NULL"
-    new_id = f"NEW.{table.rowid}" if table.rowid and op != "delete" else "NULL"
-    names = ", ".join(f"c{i}" for i in range(2 * len(table.columns)))
-    values = ", ".join([str(number), f"'{op}'", old_id, new_id, *old, *new])
-    return (
-        f"CREATE TEMP TRIGGER gatehouse_{number}_{op} AFTER {op.upper()} ON {table.quoted} "
-        f"BEGIN INSERT INTO {_LOG}(tbl, op, o_id, n_id, {names}) VALUES ({values}); END"
-    )
-
-
-def _read_log(
-    connection: sqlite3.Connection, tables: Sequence[Table], counted: int, order: Order
-) -> Capture:
-    steps = connection.execute(f"SELECT * FROM temp.{_LOG} ORDER BY seq").fetchall()
-    if len(steps) > order.max_rows:
-        raise Fault("too_many_rows")
-    # Each logged change adds one row to the log. Rows that REPLACE removes are logged and not
-    # counted; anything counted beyond that went past the log, so the preview would not be exact.
-    if counted - len(steps) > len(steps):
-        raise Fault("not_exact")
-    nets = {number: Net() for number in range(len(tables))}
-    for _, number, op, old_id, new_id, *cells in steps:
-        table = tables[number]
-        width = len(table.columns)
-        old, new = tuple(cells[:width]), tuple(cells[width : 2 * width])
-        before = None if op == "insert" else (table.key_of(old_id, old), old)
-        after = None if op == "delete" else (table.key_of(new_id, new), new)
-        nets[number].step(before, after)
-    changes = []
-    for number, table in enumerate(tables):
-        rows = nets[number].rows()
-        if rows:
-            changes.append(
-                TableChange(
-                    table=table.name,
-                    columns=table.columns,
-                    primary_key=table.primary_key,
-                    rows=rows,
-                )
-            )
-    names = [c.table for c in changes]
-    return Capture(
-        tables=changes,
-        image=image_of(steps, tables),
-        schema_hash=schema_hash(connection, names),
-    )
-
-
-def _drop_triggers(connection: sqlite3.Connection, order: Order) -> list[str]:
+def _drop_triggers(connection: sqlite3.Connection, names: Collection[str]) -> list[str]:
     """Silences the tables' own triggers while rows are put back; returns how to make them again."""
-    if order.image is None:
-        return []
-    names = {step[0] for step in order.image["steps"]}
     found = connection.execute(
         "SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger'"
     ).fetchall()

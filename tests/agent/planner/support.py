@@ -6,13 +6,13 @@ import datetime as dt
 import json
 import os
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from agent.evaluation import same_rows
 from agent.planner import (
     Answer,
     AskBack,
@@ -196,46 +196,7 @@ def judge(case: Case, vocabulary: Vocabulary, db: sqlite3.Connection) -> tuple[V
     except sqlite3.Error:
         return "error", answer
     reference = db.execute(case.sql).fetchall()
-    return ("right" if same(reference, predicted) else "wrong"), answer
-
-
-def same(reference: list[tuple[object, ...]], predicted: list[tuple[object, ...]]) -> bool:
-    """True when all columns of the reference are found and the rows are the same multiset."""
-    if len(reference) != len(predicted):
-        return False
-    if not reference:
-        return True
-    wanted = [tuple(_plain(r[i]) for r in reference) for i in range(len(reference[0]))]
-    given = [tuple(_plain(r[i]) for r in predicted) for i in range(len(predicted[0]))]
-    options = [[n for n, g in enumerate(given) if Counter(g) == Counter(w)] for w in wanted]
-    target = Counter(zip(*wanted, strict=True))
-    return _match(options, (), given, target)
-
-
-def _match(
-    options: list[list[int]],
-    chosen: tuple[int, ...],
-    given: list[tuple[object, ...]],
-    target: Mapping[tuple[object, ...], int],
-) -> bool:
-    if len(chosen) == len(options):
-        return Counter(zip(*(given[i] for i in chosen), strict=True)) == target
-    return any(
-        _match(options, (*chosen, i), given, target)
-        for i in options[len(chosen)]
-        if i not in chosen
-    )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, bool | int | float):
-        return round(float(value), 2)
-    if isinstance(value, str):
-        try:
-            return round(float(value), 2)
-        except ValueError:
-            return value
-    return value
+    return ("right" if same_rows(reference, predicted) else "wrong"), answer
 
 
 def explain(answer: Answer) -> str:

@@ -11,11 +11,12 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from agent.evaluation import same_rows
 from agent.planner import Plan, Vocabulary, plan
 from guard import Catalog
 from guard.classify import classify
 from guard.statement import parse
-from tests.agent.planner.support import own_cases, same
+from tests.agent.planner.support import own_cases
 
 DIALECTS = ("sqlite", "duckdb", "postgres", "mysql")
 
@@ -148,7 +149,7 @@ def test_every_question_has_the_same_rows_on_duckdb(
                 continue
             assert isinstance(there, Plan), question
             expected = databases["shop"].execute(here.sql).fetchall()
-            assert same(expected, plain(copy.execute(there.sql).fetchall())), there.sql
+            assert same_rows(expected, plain(copy.execute(there.sql).fetchall())), there.sql
 
 
 def copy_tables(

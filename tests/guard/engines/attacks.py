@@ -277,3 +277,125 @@ SELECT count(*) FROM range(999999999) a, range(999999999) b WHERE a.range + b.ra
 SELECT max(i) FROM range(500000000) t(i) GROUP BY i ORDER BY 1
 WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r
 """.strip().splitlines()
+
+MYSQL = """
+INSERT INTO people VALUES (9, 'x', 'x', 'x')
+INSERT IGNORE INTO people VALUES (1, 'x', 'x', 'x')
+REPLACE INTO people VALUES (1, 'x', 'x', 'x')
+INSERT INTO orders (person_id) SELECT id FROM people
+INSERT INTO orders VALUES (10, 1, 1, NULL) ON DUPLICATE KEY UPDATE amount = 0
+UPDATE people SET city = 'x'
+UPDATE people p JOIN orders o ON o.person_id = p.id SET p.city = 'x'
+DELETE FROM orders
+DELETE o FROM orders o JOIN people p ON p.id = o.person_id
+DELETE FROM people WHERE 1 = 0
+TRUNCATE TABLE orders
+CREATE TABLE t (x INT)
+CREATE TABLE t AS SELECT * FROM people
+CREATE TEMPORARY TABLE people (x INT)
+CREATE TEMPORARY TABLE t AS SELECT * FROM people
+CREATE VIEW v AS SELECT * FROM secrets
+CREATE OR REPLACE VIEW cities AS SELECT 1 AS city, 2 AS people
+CREATE INDEX i ON people (name)
+CREATE TRIGGER t AFTER INSERT ON people FOR EACH ROW DELETE FROM orders
+CREATE FUNCTION f() RETURNS INT RETURN 1
+CREATE PROCEDURE p() DELETE FROM orders
+CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM orders
+CREATE SEQUENCE s
+CREATE DATABASE attacked
+CREATE USER attacker
+CREATE ROLE attackers
+DROP TABLE orders
+DROP VIEW cities
+DROP FUNCTION bump
+ALTER TABLE people ADD COLUMN x INT
+RENAME TABLE people TO folk
+GRANT ALL ON *.* TO CURRENT_USER()
+SET PASSWORD = PASSWORD('x')
+ALTER USER CURRENT_USER() IDENTIFIED BY 'x'
+SET GLOBAL general_log_file = '{folder}/log'
+SET GLOBAL max_connections = 1
+SET GLOBAL read_only = 1
+SET SESSION TRANSACTION READ WRITE
+SET SESSION sql_mode = 'ANSI_QUOTES'
+SET NAMES latin1
+SET @a = 1
+SET ROLE ALL
+SET autocommit = 0
+SET STATEMENT max_statement_time = 0 FOR SELECT SLEEP(1)
+BEGIN
+START TRANSACTION READ WRITE
+COMMIT
+XA START 'x'
+LOCK TABLES people WRITE
+LOCK TABLES people READ
+FLUSH TABLES WITH READ LOCK
+FLUSH PRIVILEGES
+KILL 1
+SHUTDOWN
+BEGIN NOT ATOMIC DELETE FROM orders; END
+BEGIN NOT ATOMIC SET SESSION TRANSACTION READ WRITE; DELETE FROM orders; END
+IF 1 THEN DELETE FROM orders; END IF
+CASE 1 WHEN 1 THEN DELETE FROM orders; END CASE
+FOR i IN 1..2 DO DELETE FROM orders; END FOR
+EXECUTE IMMEDIATE 'DELETE FROM orders'
+PREPARE p FROM 'DELETE FROM orders'
+CALL p()
+DO SLEEP(1)
+HANDLER people OPEN
+HANDLER people READ FIRST
+ANALYZE DELETE FROM orders
+ANALYZE TABLE people
+OPTIMIZE TABLE people
+REPAIR TABLE people
+EXPLAIN DELETE FROM orders
+LOAD DATA INFILE '{canary}' INTO TABLE people
+LOAD DATA LOCAL INFILE '{canary}' INTO TABLE people
+LOAD XML LOCAL INFILE '{canary}' INTO TABLE people
+INSTALL SONAME 'ha_x'
+CREATE FUNCTION sys_exec RETURNS INT SONAME 'lib_mysqludf_sys.so'
+SELECT * FROM people INTO OUTFILE '{folder}/o1'
+SELECT id INTO OUTFILE '{folder}/o2' FROM people
+SELECT id FROM people LIMIT 1 INTO DUMPFILE '{folder}/o3'
+(SELECT 1) UNION (SELECT 2) INTO OUTFILE '{folder}/o4'
+SELECT 1 /*! INTO OUTFILE '{folder}/o5' */
+SELECT 1 /*M!100000 INTO OUTFILE '{folder}/o6' */
+WITH x AS (SELECT 1) SELECT * FROM x INTO OUTFILE '{folder}/o7'
+VALUES (1) INTO OUTFILE '{folder}/o8'
+/*!50000 DELETE FROM orders */
+/*M!100000 DROP TABLE orders */
+SELECT LOAD_FILE('{canary}')
+SELECT `load_file`('{canary}')
+SELECT LOAD_FILE/**/('{canary}')
+SELECT bump(1)
+SELECT `bump`(id) FROM people
+SELECT id FROM people WHERE bump(id) > 0
+VALUES (bump(1))
+SELECT NEXTVAL(s)
+SELECT 1; DELETE FROM orders
+SELECT 1; SELECT word FROM secrets
+SELECT '\\'; DELETE FROM orders; -- '
+SELECT * FROM secrets
+SELECT word FROM secrets LIMIT 0
+TABLE secrets
+SELECT (SELECT word FROM secrets)
+SELECT * FROM people
+SELECT ssn FROM people
+SELECT id FROM people WHERE ssn > 'a'
+SELECT id FROM people ORDER BY ssn
+SELECT COUNT(ssn) FROM people
+SELECT name FROM people UNION SELECT word FROM secrets
+SELECT p.id FROM people p NATURAL JOIN people q
+SELECT * FROM mysql.user
+SELECT * FROM mysql.global_priv
+SELECT * FROM performance_schema.accounts
+SELECT * FROM people FOR UPDATE
+SELECT id FROM people PROCEDURE ANALYSE()
+SHOW CREATE TABLE secrets
+SHOW CREATE USER root@localhost
+SHOW GRANTS FOR root@localhost
+SHOW BINARY LOGS
+DESCRIBE secrets
+""".strip().splitlines()
+"""On MySQL some of these do nothing that lasts and some give rows that anybody may see: each must
+leave everything as it was and show no canary."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from guard.address import FileAddress
 from guard.diff import Diff
 from guard.engines import open_change_engine, open_engine
 from guard.engines.base import Cancel, Captured, Change, ChangeCaps
@@ -75,8 +76,8 @@ def lite(tmp_path: Path) -> Iterator[tuple[Path, EmbeddedChanges]]:
     with sqlite3.connect(path) as connection:
         connection.executescript(SQLITE)
     connection.close()
-    reader = open_engine("sqlite", path, source="s")
-    engine = open_change_engine("sqlite", path, source="s", reader=reader)
+    reader = open_engine("sqlite", FileAddress(path=path), source="s")
+    engine = open_change_engine("sqlite", FileAddress(path=path), source="s", reader=reader)
     yield path, engine
     engine.close()
     reader.close()
@@ -87,9 +88,9 @@ def duck(tmp_path: Path) -> Iterator[tuple[Path, EmbeddedChanges]]:
     path = tmp_path / "a.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute(DUCKDB)
-    reader = open_engine("duckdb", path, source="s")
+    reader = open_engine("duckdb", FileAddress(path=path), source="s")
     reader.reflect()
-    engine = open_change_engine("duckdb", path, source="s", reader=reader)
+    engine = open_change_engine("duckdb", FileAddress(path=path), source="s", reader=reader)
     yield path, engine
     engine.close()
     reader.close()
@@ -257,3 +258,60 @@ def test_a_locked_file_is_said_to_be_busy(lite: tuple[Path, EmbeddedChanges]) ->
     other.execute("ROLLBACK")
     other.close()
     engine.apply(statement("DELETE FROM t WHERE id = 2", "t"), CAPS, nothing, Cancel())
+
+
+SQLITE_LINKS = """
+CREATE TABLE up(id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE down(id INTEGER PRIMARY KEY, up INT REFERENCES up(id), n TEXT REFERENCES up(name));
+CREATE TABLE pair(a TEXT, n TEXT REFERENCES up(name), PRIMARY KEY (a, n)) WITHOUT ROWID;
+INSERT INTO up VALUES (1, 'a'), (2, 'b'), (3, 'c');
+INSERT INTO down VALUES (1, 1, 'b'), (2, 2, NULL);
+INSERT INTO pair VALUES ('x', 'b'), ('y', 'b');
+INSERT INTO down VALUES (9, 77, NULL);
+"""
+"""The last row hangs from the start: `foreign_keys` is off when the script runs."""
+HANGING = [
+    ("DELETE FROM down WHERE id = 1", "down", "DELETE FROM up WHERE id = 1"),
+    ("DELETE FROM pair WHERE a = 'x'", "pair", "UPDATE up SET name = 'q' WHERE id = 2"),
+    ("UPDATE down SET up = NULL WHERE id = 1", "down", "DELETE FROM up WHERE id = 1"),
+    ("INSERT INTO up VALUES (50, 'z')", "up", "INSERT INTO down VALUES (60, 50, NULL)"),
+    ("UPDATE up SET name = 'w' WHERE id = 3", "up", "INSERT INTO pair VALUES ('k', 'w')"),
+]
+
+
+@pytest.mark.parametrize(("sql", "table", "meanwhile"), HANGING)
+def test_an_undo_that_would_leave_a_reference_hanging_is_refused(
+    lite: tuple[Path, EmbeddedChanges], sql: str, table: str, meanwhile: str
+) -> None:
+    path, engine = lite
+    with sqlite3.connect(path) as connection:
+        connection.executescript(SQLITE_LINKS)
+    done = engine.apply(statement(sql, table), CAPS, nothing, Cancel())
+    connection.execute(meanwhile)
+    connection.commit()
+    connection.close()
+    before = lite_content(path)
+    undo = Change(source="s", sql=None, undo_image=done.undo_image)
+    for attempt in (
+        lambda: engine.preview(undo, CAPS, Cancel()),
+        lambda: engine.apply(undo, CAPS, nothing, Cancel()),
+    ):
+        with pytest.raises(Refused) as caught:
+            attempt()
+        assert caught.value.refusal.rule == "engine.constraint"
+    assert lite_content(path) == before
+
+
+def test_a_reference_that_hung_before_does_not_stop_an_undo(
+    lite: tuple[Path, EmbeddedChanges],
+) -> None:
+    path, engine = lite
+    with sqlite3.connect(path) as connection:
+        connection.executescript(SQLITE_LINKS)
+    connection.close()
+    before = lite_content(path)
+    change = statement("UPDATE down SET n = 'c' WHERE id < 3", "down")
+    done = engine.apply(change, CAPS, nothing, Cancel())
+    undo = Change(source="s", sql=None, undo_image=done.undo_image)
+    engine.apply(undo, CAPS, nothing, Cancel())
+    assert lite_content(path) == before

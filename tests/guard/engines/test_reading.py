@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from guard.address import FileAddress
 from guard.catalog import ForeignKey
 from guard.engines import Cancel, open_engine
 from guard.engines.embedded import EmbeddedEngine
@@ -74,7 +75,7 @@ def test_a_result_over_the_byte_cap_is_an_error_not_a_part(adapter: EmbeddedEngi
     assert read(adapter, sql, max_bytes=100_000).table.num_rows == 900
     with pytest.raises(Interrupted, match="larger than may be returned") as caught:
         read(adapter, sql, max_bytes=20_000)
-    assert caught.value.cause == "limit"
+    assert caught.value.cause == "bytes"
 
 
 def test_a_statement_judged_for_another_source_does_not_run(
@@ -124,7 +125,7 @@ def test_the_catalog_names_tables_views_keys_and_estimates(
 
 
 def test_opening_an_engine_touches_nothing_yet(engine: EngineName, tmp_path: Path) -> None:
-    adapter = open_engine(engine, tmp_path / "not there", source="shop")
+    adapter = open_engine(engine, FileAddress(path=tmp_path / "not there"), source="shop")
     assert adapter.dialect == engine
     adapter.close()
     assert list(tmp_path.iterdir()) == []

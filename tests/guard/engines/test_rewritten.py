@@ -9,8 +9,8 @@ import pytest
 from guard.engines import Cancel
 from guard.engines.embedded import EmbeddedEngine
 from guard.errors import Refused
+from guard.limitpolicy import Limits
 from guard.policy import Allow, Terms
-from guard.policyfile import Limits
 from guard.rewrite import GuardedQuery, rewrite
 from guard.statement import parse
 from tests.guard.engines.support import READABLE

@@ -1,0 +1,103 @@
+"""Where a source is: a file beside the console, or a server with a login. The login never shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from guard.errors import ConfigurationError
+
+_SCHEMES: Mapping[str, frozenset[str]] = {
+    "postgres": frozenset({"postgres", "postgresql"}),
+    "mysql": frozenset({"mysql", "mariadb"}),
+}
+_FORMS: Mapping[str, str] = {
+    "postgres": "postgresql://user:password@host:5432/database",
+    "mysql": "mysql://user:password@host:3306/database",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAddress:
+    """The file of an embedded database."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAddress:
+    """A database on a server, and the login to it. `user` and `database` are percent-decoded.
+
+    The URL holds a password: it shows in no repr, and only the adapters take it out.
+    """
+
+    user: str = field(repr=False)
+    host: str
+    database: str
+    url: str = field(repr=False)
+    """MUST NOT be shown, logged or put into a message."""
+
+
+Address = FileAddress | ServerAddress
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerReach:
+    """What a server's adapter needs of the policy besides the login.
+
+    `schemas` is the search path, the first one first; empty means the engine's own default. `roles`
+    are the database roles a statement may run as, for row security. `ddl` says that somebody may
+    propose changes of the schema.
+    """
+
+    schemas: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    ddl: bool = False
+
+
+def server_address(url: str, engine: str) -> ServerAddress:
+    """Returns the address in `url`, for the engine the policy names.
+
+    Raises:
+        ConfigurationError: it is no URL of that engine, or names no user or no database. The
+            message repeats no part of it.
+    """
+    wrong = ConfigurationError(f"That is not the address of a database. Write {_FORMS[engine]}.")
+    text = url.strip()
+    if any(ord(c) < 33 or ord(c) == 127 for c in text):
+        raise wrong
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme.partition("+")[0] not in _SCHEMES[engine]:
+        raise wrong
+    user, database = unquote(parts.username or ""), unquote(parts.path.removeprefix("/"))
+    if not user or not database or parts.fragment:
+        raise ConfigurationError(
+            f"The address must name a user and a database: {_FORMS[engine]}. Write special "
+            "characters in the password percent-encoded."
+        )
+    return ServerAddress(user=user, host=host or _socket(parts), database=database, url=text)
+
+
+def _socket(parts: SplitResult) -> str:
+    return "a local socket" if parts.query else "localhost"
+
+
+def file_of(address: Address) -> Path:
+    """Returns the file of an embedded source. Raises `ConfigurationError` for a server."""
+    if not isinstance(address, FileAddress):
+        raise ConfigurationError("This engine reads a file, not a server.")
+    return address.path
+
+
+def server_of(address: Address) -> ServerAddress:
+    """Returns the server of a source. Raises `ConfigurationError` for a file."""
+    if not isinstance(address, ServerAddress):
+        raise ConfigurationError("This engine is a server, not a file.")
+    return address

@@ -1,0 +1,258 @@
+"""What an open transaction has changed so far, on every table, and the proof that nothing is left.
+
+1 the server's own counts name the tables, triggers and cascades included
+2 after: rows the writer sees that its transaction made  3 before: rows the witness sees that the
+writer sees no more  4 both must agree with the counts  5 rows are paired by primary key
+https://www.postgresql.org/docs/18/monitoring-stats.html, .../storage-page-layout.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from guard.engines.child import images
+from guard.engines.child.faults import Fault
+from guard.engines.child.images import Row, TableChange
+from guard.engines.postgres_session import Pair
+from guard.engines.postgres_tables import (
+    Connection,
+    Leaf,
+    Table,
+    definitions_of,
+    leaves_of,
+    rows,
+)
+from guard.errors import Refused, refuse
+
+_COUNTED = """
+SELECT relid::int8, schemaname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_all_tables
+WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname <> 'pg_toast'
+"""
+_NUMBERS = 1 << 32
+_NEAR = 1 << 20
+"""Subtransactions have numbers a little above their transaction's; headers hold 32 bits."""
+_CHUNK = 10_000
+_WHOLE = {21, 23, 20}
+_TRUTH = 16
+_BYTES = 17
+_CATALOGS = ("pg_catalog", "information_schema")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """How often the server inserted, updated and deleted a row of one relation."""
+
+    inserted: int
+    updated: int
+    deleted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The net change: `tables` in name order, `roots` the same tables as the server knows them."""
+
+    tables: tuple[TableChange, ...]
+    roots: tuple[Table, ...]
+    definitions: str
+
+    @property
+    def schema_hash(self) -> str:
+        """SHA-256 of what defines the touched tables."""
+        return hashlib.sha256(self.definitions.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def counted(writer: Connection, *, catalog: bool = False) -> dict[int, Counted]:
+    """Returns the server's counts by relation.
+
+    Raises:
+        Fault: the catalog itself was changed, so a trigger defined or emptied something, unless
+            `catalog` says that this is expected.
+    """
+    found = rows(writer, _COUNTED)
+    if not catalog and any(r[1] in _CATALOGS for r in found):
+        raise Fault("not_exact")
+    return {
+        oid: Counted(inserted=i, updated=u, deleted=d)
+        for oid, schema, i, u, d in found
+        if schema not in _CATALOGS
+    }
+
+
+def capture(pair: Pair, max_rows: int, told: Callable[[int], None] = lambda _: None) -> Found:
+    """Returns what the transaction has changed up to now. `told` hears how many rows were read.
+
+    Raises:
+        Fault: more than `max_rows`, or rows that cannot all be seen.
+        Refused: a table that the write role may not read.
+    """
+    counts = counted(pair.writer)
+    total = sum(c.inserted + c.updated + c.deleted for c in counts.values())
+    if total > 2 * max_rows:
+        raise Fault("too_many_rows")
+    leaves = leaves_of(pair.writer, list(counts))
+    olds: dict[int, list[Row]] = {}
+    news: dict[int, list[Row]] = {}
+    for leaf in leaves:
+        if not leaf.plain:
+            raise Fault("not_exact")
+        before, after = _exactly(pair, leaf, counts[leaf.oid])
+        olds.setdefault(leaf.root.oid, []).extend(before)
+        news.setdefault(leaf.root.oid, []).extend(after)
+        told(sum(map(len, olds.values())) + sum(map(len, news.values())))
+    roots = sorted({leaf.root.oid: leaf.root for leaf in leaves}.values(), key=lambda t: t.name)
+    changes = [_change(t, olds[t.oid], news[t.oid]) for t in roots]
+    if sum(len(c.rows) for c in changes) > max_rows:
+        raise Fault("too_many_rows")
+    touched = [(c, t) for c, t in zip(changes, roots, strict=True) if c.rows]
+    return Found(
+        tables=tuple(c for c, _ in touched),
+        roots=tuple(t for _, t in touched),
+        definitions=definitions_of(pair.writer, [t.oid for _, t in touched]),
+    )
+
+
+def _exactly(pair: Pair, leaf: Leaf, counts: Counted) -> tuple[list[Row], list[Row]]:
+    """Returns the rows that are gone and the rows that are new, checked against the counts."""
+    gone, new = counts.updated + counts.deleted, counts.inserted + counts.updated
+    own = f"= '{pair.xid % _NUMBERS}'::xid"
+    marked = _read(pair.witness, leaf, f"t.xmax {own}") if gone else []
+    before = _gone(pair.writer, leaf, marked)
+    after: list[tuple[str, Row]] = []
+    if new and not counts.inserted and leaf.root.primary_key:
+        after = _by_key(pair.writer, leaf, [r for _, r in before], f"t.xmin {own}")
+    if len(after) != new:
+        after = _read(pair.writer, leaf, f"t.xmin {own}")
+    if len(before) == gone and len(after) == new:
+        return [r for _, r in before], [r for _, r in after]
+    # A part of the transaction, a row touched twice, or one that somebody else holds a lock on:
+    # every row with any mark is looked at, and the difference must still be the counted one.
+    after = _read(pair.writer, leaf, _within(pair.xid))
+    before = _gone(pair.writer, leaf, _read(pair.witness, leaf, "t.xmax <> '0'::xid"))
+    net = counts.inserted - counts.deleted
+    fits = len(after) - len(before) == net and len(before) <= gone and len(after) <= new
+    if not fits or leaf.root.row_security:
+        raise Fault("not_exact")
+    return [r for _, r in before], [r for _, r in after]
+
+
+def _within(xid: int) -> str:
+    """Returns the condition that a row was made by this transaction or a part of it."""
+    low, high = xid % _NUMBERS, (xid + _NEAR) % _NUMBERS
+    number = "t.xmin::text::int8"
+    if low <= high:
+        return f"{number} BETWEEN {low} AND {high}"
+    return f"({number} >= {low} OR {number} BETWEEN 3 AND {high})"
+
+
+def _by_key(
+    connection: Connection, leaf: Leaf, wanted: Sequence[Row], condition: str
+) -> list[tuple[str, Row]]:
+    """Returns those matching rows that have the keys of the given ones: no scan is needed."""
+    table, found = leaf.root, []
+    keys = [table.columns[i] for i in table.key]
+    names = ", ".join(f"k{n}" for n in range(len(keys)))
+    marks = ", ".join(f"${n + 1}::text[]" for n in range(len(keys)))
+    on = " AND ".join(f"t.{c.quoted} = k.k{n}::{c.type}" for n, c in enumerate(keys))
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        given = [[text_of(row[i]) for row in part] for i in table.key]
+        source = f"JOIN unnest({marks}) AS k({names}) ON {on}"
+        found += _read(connection, leaf, condition, source, given)
+    return found
+
+
+def _read(
+    connection: Connection,
+    leaf: Leaf,
+    condition: str,
+    joined: str = "",
+    given: Sequence[object] = (),
+) -> list[tuple[str, Row]]:
+    """Returns the matching rows, each with its place (`ctid`)."""
+    table = leaf.root
+    cells = "".join(f", {c.text('t')}" for c in table.columns)
+    makers = makers_of(table)
+    try:
+        found = rows(
+            connection,
+            f"SELECT t.ctid::text{cells} FROM ONLY {leaf.quoted} t {joined} WHERE {condition}",
+            *given,
+        )
+    except psycopg.errors.InsufficientPrivilege:
+        raise unreadable(table) from None
+    return [
+        (place, tuple(None if v is None else m(v) for m, v in zip(makers, values, strict=True)))
+        for place, *values in found
+    ]
+
+
+def unreadable(table: Table) -> Refused:
+    """Returns the refusal of a change that reaches a table the write role may not read."""
+    return refuse(
+        "preview.unreadable",
+        f"This also changes {table.name}, which the write login may not read, so it cannot be "
+        "shown in full.",
+        alternative="An operator can grant SELECT on it to the write login.",
+    )
+
+
+def makers_of(table: Table) -> list[Callable[[str], object]]:
+    """Returns what turns each column's text into the value that is compared and shown."""
+    return [_maker(c.base) for c in table.columns]
+
+
+def _maker(base: int) -> Callable[[str], object]:
+    if base in _WHOLE:
+        return int
+    if base == _TRUTH:
+        return lambda text: text == "true"
+    if base == _BYTES:
+        return lambda text: bytes.fromhex(text[2:])
+    return lambda text: text
+
+
+def text_of(value: object) -> str | None:
+    """Returns the text that a value was made from."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _gone(
+    writer: Connection, leaf: Leaf, marked: Sequence[tuple[str, Row]]
+) -> list[tuple[str, Row]]:
+    """Returns those rows that the writer sees no more at their place; locked ones are still there.
+
+    A transaction never uses the place of a row again that it removed itself.
+    """
+    still: set[str] = set()
+    for part in _parts([place for place, _ in marked]):
+        still.update(
+            r[0]
+            for r in rows(
+                writer,
+                f"SELECT t.ctid::text FROM ONLY {leaf.quoted} t WHERE t.ctid = ANY ($1::tid[])",
+                part,
+            )
+        )
+    return [(place, row) for place, row in marked if place not in still]
+
+
+def _parts(places: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(places), _CHUNK):
+        yield list(places[start : start + _CHUNK])
+
+
+def _change(table: Table, before: Sequence[Row], after: Sequence[Row]) -> TableChange:
+    return TableChange(
+        table=table.name,
+        columns=table.names,
+        primary_key=table.primary_key,
+        rows=tuple(images.paired(before, after, table.key)),
+    )

@@ -1,0 +1,225 @@
+"""The tables of a PostgreSQL database as the write role sees them: columns, keys, references.
+
+A partition counts as its topmost parent: rows move between partitions, requests name the parent.
+Facts come from `pg_catalog`; https://www.postgresql.org/docs/18/catalogs.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from guard.engines.child.faults import Fault
+from guard.engines.child.names import quoted
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_PRINTED = frozenset({1042, 869, 18})
+"""`bpchar`, `inet` and `"char"`: a cast to text gives them another form than the server prints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A stored column. `base` is the type's oid with domains looked through, `type` its SQL."""
+
+    name: str
+    type: str
+    base: int
+    always_identity: bool
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL."""
+        return quoted(self.name)
+
+    def text(self, alias: str) -> str:
+        """Returns the SQL for the value as text that reads back as the very same value."""
+        place = f"{alias}.{self.quoted}"
+        if self.base in _PRINTED:
+            return f"CASE WHEN {place} IS NOT NULL THEN format('%s', {place}) END"
+        return f"{place}::text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table, or a partitioned table with all its partitions.
+
+    `name` is what people call it: with its schema, unless that is the first of the search path.
+    """
+
+    oid: int
+    schema: str
+    relation: str
+    name: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    row_security: bool
+
+    @property
+    def quoted(self) -> str:
+        """The name as SQL, with its schema."""
+        return f"{quoted(self.schema)}.{quoted(self.relation)}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stored columns in order."""
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Where the primary key's columns stand."""
+        return tuple(self.names.index(c) for c in self.primary_key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """Where rows really are: a table, or one partition of it.
+
+    `plain` is false for what another session cannot see or compare (temporary, foreign).
+    """
+
+    oid: int
+    quoted: str
+    plain: bool
+    root: Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A foreign key from `child` to `parent`, column by column."""
+
+    child: int
+    parent: int
+    child_columns: tuple[str, ...]
+    parent_columns: tuple[str, ...]
+
+
+_RELATIONS = """
+SELECT c.oid::int8, n.nspname, c.relname, c.relkind = 'r' AND c.relpersistence <> 't',
+       coalesce(pg_partition_root(c.oid)::oid, c.oid)::int8, row_security_active(c.oid),
+       n.nspname = (current_schemas(false))[1]
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY ($1::oid[])
+"""
+_COLUMNS = """
+SELECT a.attrelid::int8, a.attname, format_type(a.atttypid, a.atttypmod),
+       coalesce(nullif(t.typbasetype, 0), t.oid)::int8, a.attidentity = 'a',
+       CASE WHEN array_position(i.indkey::int2[], a.attnum) < i.indnkeyatts
+         THEN array_position(i.indkey::int2[], a.attnum) ELSE -1 END,
+       coalesce(i.indnkeyatts, 0)
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY a.attrelid, a.attnum
+"""
+_REFERENCES = """
+SELECT k.conrelid::int8, k.confrelid::int8,
+  (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
+   JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n),
+  (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.confkey) WITH ORDINALITY u(n, o)
+   JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n)
+FROM pg_constraint k
+WHERE k.contype = 'f' AND k.conparentid = 0
+  AND (k.conrelid = ANY ($1::oid[]) OR k.confrelid = ANY ($1::oid[]))
+"""
+_DEFINITIONS = """
+WITH RECURSIVE wanted AS (
+  SELECT unnest($1::oid[]) AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN wanted w
+  ON w.oid = i.inhparent)
+SELECT string_agg(line, E'\\n' ORDER BY line COLLATE "C") FROM (
+  SELECT concat_ws('|', 'column', a.attrelid::regclass, a.attnum, a.attname,
+      format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
+      pg_get_expr(d.adbin, d.adrelid)) AS line
+  FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE a.attrelid IN (SELECT oid FROM wanted) AND a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL SELECT concat_ws('|', 'constraint', conrelid::regclass, conname,
+      pg_get_constraintdef(oid), condeferrable, condeferred)
+  FROM pg_constraint WHERE conrelid IN (SELECT oid FROM wanted)
+    OR confrelid IN (SELECT oid FROM wanted)
+  UNION ALL SELECT concat_ws('|', 'index', pg_get_indexdef(indexrelid), indisvalid)
+  FROM pg_index WHERE indrelid IN (SELECT oid FROM wanted)
+  UNION ALL SELECT concat_ws('|', 'trigger', pg_get_triggerdef(t.oid), t.tgenabled, md5(p.prosrc))
+  FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+  WHERE t.tgrelid IN (SELECT oid FROM wanted) AND NOT t.tgisinternal
+  UNION ALL SELECT concat_ws('|', 'rule', ev_class::regclass, rulename, pg_get_ruledef(oid))
+  FROM pg_rewrite WHERE ev_class IN (SELECT oid FROM wanted)
+  UNION ALL SELECT concat_ws('|', 'policy', polrelid::regclass, polname, polcmd, polroles,
+      pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+  FROM pg_policy WHERE polrelid IN (SELECT oid FROM wanted)
+) AS lines
+"""
+
+
+def leaves_of(connection: Connection, oids: Sequence[int]) -> list[Leaf]:
+    """Returns what the relations are. Raises `Fault` where one is gone."""
+    found = rows(connection, _RELATIONS, list(oids))
+    roots = roots_of(connection, sorted({r[4] for r in found}))
+    if len(found) != len(set(oids)):
+        raise Fault("not_exact")
+    return [
+        Leaf(
+            oid=oid,
+            quoted=f"{quoted(schema)}.{quoted(relation)}",
+            plain=plain,
+            root=roots[root],
+        )
+        for oid, schema, relation, plain, root, _, _ in found
+    ]
+
+
+def roots_of(connection: Connection, oids: Sequence[int]) -> dict[int, Table]:
+    """Returns the tables with these oids; a partitioned one stands for its partitions."""
+    columns = rows(connection, _COLUMNS, list(oids))
+    found = {}
+    for oid, schema, relation, _, _, security, first in rows(connection, _RELATIONS, list(oids)):
+        own = [c for c in columns if c[0] == oid]
+        keyed = sorted((c[5], c[1]) for c in own if c[5] is not None and c[5] >= 0)
+        width = own[0][6] if own else 0
+        found[oid] = Table(
+            oid=oid,
+            schema=schema,
+            relation=relation,
+            name=relation if first else f"{schema}.{relation}",
+            columns=tuple(
+                Column(name=name, type=sort, base=base, always_identity=always)
+                for _, name, sort, base, always, _, _ in own
+            ),
+            # A key with a generated column has columns that nobody stores.
+            primary_key=tuple(name for _, name in keyed) if len(keyed) == width else (),
+            row_security=security,
+        )
+    return found
+
+
+def named(connection: Connection, schema: str, relation: str) -> Table | None:
+    """Returns the table of that exact name, None where there is none."""
+    found = rows(
+        connection,
+        "SELECT c.oid::int8 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+        schema,
+        relation,
+    )
+    return roots_of(connection, [found[0][0]])[found[0][0]] if found else None
+
+
+def references_of(connection: Connection, oids: Sequence[int]) -> list[Reference]:
+    """Returns the foreign keys from or to these tables."""
+    return [
+        Reference(child=child, parent=parent, child_columns=tuple(a), parent_columns=tuple(b))
+        for child, parent, a, b in rows(connection, _REFERENCES, list(oids))
+    ]
+
+
+def definitions_of(connection: Connection, oids: Sequence[int]) -> str:
+    """Returns one text of all that defines these tables: what a fingerprint rests on."""
+    return str(rows(connection, _DEFINITIONS, list(oids))[0][0] or "")
+
+
+def rows(connection: Connection, statement: str, *given: object) -> list[tuple[Any, ...]]:
+    """Runs a fixed query with `$1`, `$2` ... and returns its rows."""
+    with psycopg.RawCursor(connection) as cursor:
+        return cursor.execute(statement, given or None).fetchall()

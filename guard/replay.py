@@ -1,0 +1,357 @@
+"""Recorded statements judged again: by the policy in force and by one that might be. Nothing runs.
+
+The trail knows a statement's shape and a keyed hash of its text, never the text. The texts are
+those that the store keeps with people's own turns and change requests; a text belongs to a record
+when its keyed hash is the recorded one. Statements without a kept text are counted, not guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from audit import Action, AuditEvent, AuditLog, Filter
+from guard.caller import Caller
+from guard.catalog import Catalog
+from guard.errors import ConfigurationError, SourceUnavailable
+from guard.explaining import Explained, explain
+from guard.inforce import InForce
+from guard.logtext import without_literals
+from guard.policy import Allow, Hold, Principal
+from guard.policyfile import Policy
+from guard.source import Sources, reach_of
+from redaction import mask_tokens
+from store import Store, changes, steps
+
+Turned = Literal["allowed to denied", "denied to allowed", "masks", "rows or limits", "rule"]
+How = Literal["conversation", "command line", "console"]
+"""Where a statement came from."""
+_TOOLS = ("run_query", "propose_change", "reveal_query")
+_TEXTS = 10_000
+_PAGE = 500
+_EXAMPLE = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a policy makes of one statement."""
+
+    decision: Literal["allowed", "held", "denied"]
+    rule: str
+    masked: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """True where the statement would get somewhere: rows, or a change request."""
+        return self.decision != "denied"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """Statements of one person that turn out alike: how, by which rules, and one of their shapes.
+
+    `gained` and `lost` are masked columns, row filters or limits that come or go.
+    """
+
+    person: str
+    source: str
+    turned: Turned
+    before: str
+    after: str
+    statements: int
+    example: str
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What a replay found. `recorded` = `judged` + all of `skipped`, which says why for each count.
+
+    `base` and `candidate` are the SHA-256 of the two policies.
+    """
+
+    base: str
+    candidate: str
+    recorded: int
+    judged: int
+    skipped: tuple[tuple[str, int], ...]
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> str:
+        """Returns it as the store keeps it."""
+        return _REPLAY.dump_json(self).decode()
+
+    @staticmethod
+    def read(text: str) -> Replay:
+        """Returns what `as_json` wrote."""
+        return _REPLAY.validate_json(text)
+
+
+_REPLAY = TypeAdapter(Replay)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recorded:
+    how: How
+    person: str
+    source: str
+    hmac: str
+
+
+@dataclass
+class _Found:
+    judged: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    flips: dict[tuple[object, ...], list[str]] = field(default_factory=dict)
+
+
+class Replayer:
+    """Judges recorded statements again. Safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        log: AuditLog,
+        policies: InForce,
+        sources: Sources,
+        look_up: Callable[[str], Principal | None],
+    ) -> None:
+        self._store = store
+        self._log = log
+        self._policies = policies
+        self._sources = sources
+        self._look_up = look_up
+
+    def run(
+        self,
+        candidate: Policy,
+        *,
+        last: int,
+        progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Replay:
+        """Returns how the last statements turn out under `candidate`, compared with now.
+
+        Both judgements are for the people as they are now. `progress` is told how many of how many
+        are done; what it raises ends the replay, and nothing of it is kept.
+
+        Raises:
+            audit.AuditError, StoreError: the records cannot be read.
+        """
+        base = self._policies.current()
+        recorded = tuple(self._recorded(last))
+        texts = self._texts()
+        found, people = _Found(), dict[str, Principal | None]()
+        catalogs = _Catalogs(base, candidate, self._sources)
+        for done, one in enumerate(recorded):
+            progress(done, len(recorded))
+            if one.person not in people:
+                people[one.person] = self._look_up(one.person)
+            self._judge(one, texts.get(one.hmac), people[one.person], catalogs, found)
+        progress(len(recorded), len(recorded))
+        return Replay(
+            base=base.sha256,
+            candidate=candidate.sha256,
+            recorded=len(recorded),
+            judged=found.judged,
+            skipped=tuple(found.skipped.most_common()),
+            flips=_flips(found),
+            notes=catalogs.notes,
+        )
+
+    def _recorded(self, last: int) -> Iterator[_Recorded]:
+        """The statements decided on, newest first; each call on the gate once."""
+        offset, given = 0, 0
+        wanted = Filter(types=("policy.decided",))
+        while given < last:
+            page = self._log.search(wanted, limit=_PAGE, offset=offset).records
+            for record in page:
+                one = _statement(record.event)
+                if one is not None and given < last:
+                    given += 1
+                    yield one
+            if len(page) < _PAGE:
+                return
+            offset += _PAGE
+
+    def _texts(self) -> dict[str, str]:
+        """The full texts the store keeps, by their keyed hash."""
+        with self._store.read() as conn:
+            kept = steps.recent(conn, _TOOLS, limit=_TEXTS)
+            asked = changes.statements(conn, limit=_TEXTS)
+        found = {self._log.digest(text): text for text in asked}
+        for args in kept:
+            sql = json.loads(args).get("sql")
+            if isinstance(sql, str):
+                found[self._log.digest(sql)] = sql
+        return found
+
+    def _judge(
+        self,
+        one: _Recorded,
+        sql: str | None,
+        person: Principal | None,
+        catalogs: _Catalogs,
+        found: _Found,
+    ) -> None:
+        if person is None or sql is None or mask_tokens(sql):
+            no_text = _NO_TEXT[one.how] if sql is None else _PSEUDONYM
+            found.skipped[_GONE if person is None else no_text] += 1
+            return
+        caller = Caller(principal=person, channel="console")
+        try:
+            before = _outcome(
+                explain(sql, one.source, caller, catalogs.base, partial(catalogs.now, one.source))
+            )
+        except (SourceUnavailable, ConfigurationError):
+            found.skipped[f"the source {one.source} cannot be read now"] += 1
+            return
+        try:
+            after = _outcome(
+                explain(
+                    sql, one.source, caller, catalogs.candidate, partial(catalogs.then, one.source)
+                )
+            )
+        except (SourceUnavailable, ConfigurationError):
+            after = Outcome(decision="denied", rule="source.unavailable")
+        found.judged += 1
+        turned = _turned(before, after)
+        if turned is not None:
+            differs = _differs(before, after)
+            group = (person.name, one.source, turned, before.rule, after.rule, *differs)
+            shape = without_literals(sql, catalogs.base.sources[one.source].engine)[:_EXAMPLE]
+            found.flips.setdefault(group, []).append(shape)
+
+
+class _Catalogs:
+    """The sources' tables, tagged by one policy and by the other, each read once."""
+
+    def __init__(self, base: Policy, candidate: Policy, sources: Sources) -> None:
+        self.base = base
+        self.candidate = candidate
+        self._sources = sources
+        self._then: dict[str, Catalog] = {}
+
+    def now(self, source: str) -> Catalog:
+        return self._sources.get(source).catalog()
+
+    def then(self, source: str) -> Catalog:
+        if source not in self._then:
+            tags, plain = self.candidate.sources[source].tags, self.now(source).untagged()
+            missing = plain.unknown_tags(tags)
+            if missing:
+                raise SourceUnavailable(f"The policy tags {missing[0]}, and there is none.")
+            self._then[source] = plain.tagged(tags)
+        return self._then[source]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of how the two were compared."""
+        both = [n for n in self.candidate.sources if n in self.base.sources]
+        return tuple(
+            f"{name} is reached in another way by this policy; its statements were judged by the "
+            "tables of the database as it is reached now."
+            for name in both
+            if reach_of(self.candidate, name) != reach_of(self.base, name)
+        )
+
+
+_NO_TEXT = {
+    "conversation": "too long ago, so that only its shape is kept",
+    "command line": "sent on the command line, which keeps no text",
+    "console": "made by the console itself, to list values that questions may name",
+}
+_PSEUDONYM = "looks up a pseudonym, which only its conversation can resolve"
+_GONE = "by an account that may not act any more"
+
+
+def _statement(event: AuditEvent) -> _Recorded | None:
+    action = event.part(Action)
+    if action is None or action.kind != "statement" or action.statement_hmac is None:
+        return None
+    typed: How = "command line" if event.actor.auth == "command_line" else "console"
+    return _Recorded(
+        how="conversation" if event.session is not None else typed,
+        person=event.actor.on_behalf_of or event.actor.id,
+        source=action.source or "",
+        hmac=action.statement_hmac,
+    )
+
+
+def _outcome(explained: Explained) -> Outcome:
+    if explained.refusal is not None:
+        return Outcome(decision="denied", rule=explained.refusal.rule)
+    decision = explained.judgement.decision if explained.judgement else None
+    if isinstance(decision, Hold):
+        return Outcome(
+            decision="held", rule=decision.rule, limits=(f"{decision.approvers} must approve",)
+        )
+    if not isinstance(decision, Allow):
+        return Outcome(decision="denied", rule="guard.failed")
+    terms = decision.terms
+    return Outcome(
+        decision="allowed",
+        rule=decision.rule,
+        masked=tuple(c.name for c in explained.columns if c.masked is not None),
+        rows=tuple(f"{table}: {condition}" for table, condition in terms.row_filters),
+        limits=tuple(f"{key} = {value}" for key, value in terms.limits.model_dump().items()),
+    )
+
+
+def _turned(before: Outcome, after: Outcome) -> Turned | None:
+    if before.runs != after.runs:
+        return "allowed to denied" if before.runs else "denied to allowed"
+    if before.masked != after.masked:
+        return "masks"
+    if (before.rows, before.limits) != (after.rows, after.limits):
+        return "rows or limits"
+    return "rule" if (before.rule, before.decision) != (after.rule, after.decision) else None
+
+
+def _differs(before: Outcome, after: Outcome) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What comes and what goes, of masked columns, row filters and limits."""
+    if not (before.runs and after.runs):
+        return (), ()
+
+    def facts(one: Outcome) -> list[str]:
+        return [*(f"{c} masked" for c in one.masked), *one.rows, *one.limits]
+
+    old, new = facts(before), facts(after)
+    return tuple(f for f in new if f not in old), tuple(f for f in old if f not in new)
+
+
+_ORDER: dict[object, int] = {
+    "denied to allowed": 0,
+    "masks": 1,
+    "allowed to denied": 2,
+    "rows or limits": 3,
+    "rule": 4,
+}
+
+
+def _flips(found: _Found) -> tuple[Flip, ...]:
+    flips = [
+        Flip(
+            person=str(person),
+            source=str(source),
+            turned=turned,  # type: ignore[arg-type]  # put in by `_judge`
+            before=str(before),
+            after=str(after),
+            statements=len(shapes),
+            example=shapes[0],
+            gained=gained,  # type: ignore[arg-type]  # put in by `_judge`
+            lost=lost,  # type: ignore[arg-type]  # put in by `_judge`
+        )
+        for (person, source, turned, before, after, gained, lost), shapes in found.flips.items()
+    ]
+    return tuple(sorted(flips, key=lambda f: (_ORDER[f.turned], f.person, -f.statements)))

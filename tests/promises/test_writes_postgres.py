@@ -1,0 +1,184 @@
+"""A write on PostgreSQL takes effect exactly once, with real processes that really die."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guard.errors import Drifted, Illegal
+from tests.promises.postgres_shop import PostgresShop, logins
+from tests.servers import ServerDatabase
+
+ROOT = str(Path(__file__).resolve().parents[2])
+KILLER = """
+import json, os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tests.promises.postgres_shop import PostgresShop
+import guard.engines.postgres_changes as engine, guard.settlement as settlement
+from store import changes
+point, change = sys.argv[2], int(sys.argv[4])
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+def after(owner, name):
+    real = getattr(owner, name)
+    def then(*args, **kwargs):
+        real(*args, **kwargs)
+        die()
+    setattr(owner, name, then)
+shop = PostgresShop(Path(sys.argv[1]), json.loads(os.environ["SECRETS"]))
+if point == "claimed": after(changes, "claim")
+if point == "run": after(engine, "run_one")
+if point == "recorded": after(changes, "record_execution")
+if point == "before commit": engine.PostgresChanges._commit = die
+if point == "after commit": after(engine.PostgresChanges, "_commit")
+if point == "after done": after(settlement.Settlement, "committed")
+shop.parts.review.apply(change, shop.caller("rita"))
+"""
+RACER = """
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[4])
+from guard.errors import Illegal
+from tests.promises.postgres_shop import PostgresShop, wait_until
+shop = PostgresShop(Path(sys.argv[1]), json.loads(os.environ["SECRETS"]))
+print("ready", flush=True)
+wait_until(float(sys.stdin.readline()))
+try:
+    shop.parts.review.apply(int(sys.argv[2]), shop.caller(sys.argv[3]))
+except Illegal:
+    sys.exit(7)
+"""
+
+
+@pytest.fixture
+def secrets(postgres: ServerDatabase) -> Iterator[dict[str, str]]:
+    with logins(postgres) as found:
+        yield found
+
+
+def approved(shop: PostgresShop) -> int:
+    change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
+    shop.approve(change)
+    assert shop.state(change) == "approved"
+    return change
+
+
+def run(code: str, secrets: dict[str, str], *given: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *given],
+        cwd=ROOT,
+        env=os.environ | {"SECRETS": json.dumps(secrets), "PYTHONPATH": ROOT},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "point", ["claimed", "run", "recorded", "before commit", "after commit", "after done"]
+)
+def test_promise_12_on_postgres_a_write_takes_effect_exactly_once_across_kill_9(
+    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str], point: str
+) -> None:
+    home = tmp_path / "killed"
+    home.mkdir()
+    shop = PostgresShop(home, secrets)
+    change = approved(shop)
+    shop.close()
+    process = run(KILLER, secrets, str(home), point, ROOT, str(change))
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, said
+    shop = PostgresShop(home, secrets)
+    try:
+        shop.parts.recover()
+        expected = "executed" if point in ("after commit", "after done") else "approved"
+        assert shop.state(change) == expected
+        if expected == "approved":
+            shop.parts.review.apply(change, shop.caller("rita"))
+        assert shop.state(change) == "executed"
+        assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(21,)]
+        assert postgres.execute("SELECT count(*) FROM audit_log") == [(1,)]
+        assert shop.log.open_intents() == ()
+        assert shop.log.verify().status == 0
+    finally:
+        shop.close()
+
+
+def test_promise_12_on_postgres_of_racing_processes_one_applies(
+    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+) -> None:
+    home = tmp_path / "raced"
+    home.mkdir()
+    shop = PostgresShop(home, secrets)
+    change = approved(shop)
+    processes = [
+        run(RACER, secrets, str(home), str(change), name, ROOT)
+        for name in ("rita", "rob", "ana", "rita")
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    moment = f"{time.time() + 0.3}\n"
+    codes = []
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(moment)
+        process.stdin.flush()
+    for process in processes:
+        _, said = process.communicate(timeout=120)
+        assert process.returncode in (0, 7), said
+        codes.append(process.returncode)
+    assert sorted(codes) == [0, 7, 7, 7]
+    assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(21,)]
+    assert shop.state(change) == "executed"
+    shop.close()
+
+
+def test_promise_6_on_postgres_what_runs_is_what_was_approved_or_nothing(
+    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+) -> None:
+    home = tmp_path / "drifted"
+    home.mkdir()
+    shop = PostgresShop(home, secrets)
+    change = approved(shop)
+    postgres.execute("ALTER TABLE orders DISABLE TRIGGER noted")
+    postgres.execute("UPDATE orders SET total = 99 WHERE id = 2")
+    with pytest.raises(Drifted):
+        shop.parts.review.apply(change, shop.caller("rita"))
+    view = shop.parts.review.inbox.view(change, shop.caller("rita"))
+    assert view.card.state == "pending"
+    assert [r.before for t in view.earlier for r in t.rows if t.table == "orders"] == [(2, "20")]
+    assert [r.before for t in view.diff for r in t.rows if t.table == "orders"] == [(2, "99")]
+    assert [t.table for t in view.earlier] == ["audit_log", "orders"]
+    assert [t.table for t in view.diff] == ["orders"]
+    assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(99,)]
+    shop.close()
+
+
+def test_a_request_on_postgres_is_taken_back_through_the_same_review(
+    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+) -> None:
+    home = tmp_path / "undone"
+    home.mkdir()
+    shop = PostgresShop(home, secrets)
+    change = approved(shop)
+    shop.parts.review.apply(change, shop.caller("rita"))
+    undo = shop.parts.review.undo(change, shop.caller("ana"), "It was wrong.").change
+    with pytest.raises(Illegal):
+        shop.parts.review.apply(undo, shop.caller("rita"))
+    shop.approve(undo)
+    shop.parts.review.apply(undo, shop.caller("rita"))
+    assert (shop.state(change), shop.state(undo)) == ("undone", "executed")
+    assert postgres.execute("SELECT total FROM orders ORDER BY id") == [(10,), (20,)]
+    assert postgres.execute("SELECT count(*) FROM audit_log") == [(0,)]
+    shop.close()
