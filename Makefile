@@ -12,7 +12,7 @@ OR_NONE = || [ $$? -eq 5 -a -n "$(PYTEST_ARGS)" ]
 help:
 	@echo "make run         install, make the demo company once, serve the console on 127.0.0.1:$(PORT)"
 	@echo "make test        install the test extras and run every test"
-	@echo "make exhaustive  the long runs of which every test run takes a sample"
+	@echo "make exhaustive  the long runs of which every test run takes a sample, and new random examples"
 	@echo "make check       lint, types and import contracts"
 	@echo "make bench       the benchmarks, as ratios measured in one run"
 	@echo "make clean       remove the environment (the data folder .gatehouse stays)"
@@ -43,6 +43,7 @@ test: $(VENV)/.installed-test
 
 exhaustive: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest -m exhaustive -s $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=new $(PYTEST_ARGS) $(OR_NONE)
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check .

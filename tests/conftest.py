@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pydantic_ai.models
 import pytest
 
@@ -15,6 +16,11 @@ from tests.servers import mariadb, postgres
 __all__ = ["mariadb", "postgres"]
 
 pydantic_ai.models.ALLOW_MODEL_REQUESTS = False
+
+# Every run of the tests tries the same examples; `make exhaustive` looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.register_profile("new", derandomize=False)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture

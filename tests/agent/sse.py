@@ -23,7 +23,8 @@ class Say:
 
     `cut` breaks the connection off after so many pieces; `ends` is False for a stream that ends
     tidily but without its end marker. `streams` is False for a server that knows no streams. `ids`
-    are sent as call ids. `usage` is (input, output).
+    are sent as call ids. `usage` is (input, output). So many pieces are sent as `ahead` says before
+    the server's gate has to be open.
     """
 
     text: str = ""
@@ -35,6 +36,7 @@ class Say:
     usage: tuple[int, int] | None = (100, 20)
     pieces: int = 8
     pause: float = 0.0
+    ahead: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 self.connection.close()
                 return
-            self.server.gate.wait(10)
+            if sent >= say.ahead:
+                self.server.gate.wait(10)
             if say.pause:
                 threading.Event().wait(say.pause)
             self._chunk(f"data: {event}\n\n".encode())

@@ -56,28 +56,21 @@ def test_an_answer_streams_with_its_tool_calls(company: Company) -> None:
 
 
 def test_what_a_model_is_saying_is_kept_while_it_says_it(company: Company) -> None:
-    with serving(Say(text="First words. " * 40, pieces=40)) as server:
+    with serving(Say(text="First words. " * 40, pieces=40, ahead=5)) as server:
         server.gate.clear()
         runs = runs_against(company, server)
         turn = runs.start("Who?", conversation=company.conversation(), caller=company.caller("ana"))
-        until(lambda: len(server.requests) == 1)
-        server.gate.set()
 
-        def ended() -> turns.Turn:
+        def now() -> turns.Turn:
             with company.store.read() as conn:
                 return turns.get(conn, turn)
 
-        seen: list[str] = []
-
-        def over() -> bool:
-            found = ended()
-            seen.extend([found.saying] if found.saying else [])
-            return found.state == "done"
-
-        until(over)
+        until(lambda: now().saying is not None)
+        assert str(now().saying).startswith("First words.")
+        server.gate.set()
+        until(lambda: now().state == "done")
         runs.close()
-        assert seen[0].startswith("First words.")
-        assert ended().saying is None
+        assert now().saying is None
 
 
 def test_a_busy_provider_is_asked_again_after_the_time_it_names(company: Company) -> None:

@@ -11,6 +11,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from guard.catalog import Catalog
+from guard.engines.child.duckdb_reader import SETTINGS
 from guard.schematext import read_schema
 
 SCHEMA = """
@@ -53,8 +54,10 @@ def catalog(dialect: str) -> Catalog:
 
 
 def connect(dialect: str) -> sqlite3.Connection | duckdb.DuckDBPyConnection:
-    """An empty database in memory."""
-    return sqlite3.connect(":memory:") if dialect == "sqlite" else duckdb.connect()
+    """An empty database in memory, its optimizer set as the product sets it."""
+    if dialect == "sqlite":
+        return sqlite3.connect(":memory:")
+    return duckdb.connect(config={"disabled_optimizers": SETTINGS["disabled_optimizers"]})
 
 
 def filled(dialect: str, *, other_people: bool = False):

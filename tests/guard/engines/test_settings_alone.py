@@ -106,6 +106,7 @@ def test_promise_05_duckdb_settings_are_locked(duck: duckdb.DuckDBPyConnection) 
         with pytest.raises(duckdb.Error):
             duck.execute(f"SET {name} = true")
     assert values["temp_directory"] == ""
+    assert values["disabled_optimizers"] == "common_subplan"
     for sql in ("SET memory_limit = '100GB'", "SET lock_configuration = false", "RESET threads"):
         with pytest.raises(duckdb.Error):
             duck.execute(sql)
