@@ -102,7 +102,7 @@ def test_promise_03_row_filters_hold_in_generated_queries(
 
 
 def test_duckdb_keeps_the_rows_of_two_parts_that_look_alike() -> None:
-    """DuckDB 2.0.0 loses rows of this rewritten statement with its optimizer `common_subplan` on."""
+    """DuckDB 2.0.0 loses rows of this statement with its optimizer `common_subplan` on."""
     pair = "people AS a LEFT JOIN people AS b USING (name)"
     sql = f"""
         SELECT CAST(c0 AS TEXT) AS c0 FROM (SELECT DISTINCT a.age AS c0 FROM {pair}

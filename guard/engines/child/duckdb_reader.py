@@ -1,8 +1,8 @@
 """DuckDB, opened for reading only; every statement has a fresh connection to it.
 
 Settings, all before the first statement, the lock last: read_only, no external access, no extension
-from outside, no Python variables as tables, a memory limit without spilling to disk, threads, and no
-optimizer that is known to lose rows.
+from outside, no Python variables as tables, a memory limit without spilling to disk, threads,
+and no optimizer that is known to lose rows.
 """
 
 from __future__ import annotations
