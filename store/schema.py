@@ -440,3 +440,52 @@ access_requests = Table(
     Index(None, "state", "id"),
     sqlite_autoincrement=True,
 )
+
+semantic_layers = Table(
+    "semantic_layers",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("confirmed_at", UtcTime, nullable=False),
+    Column("confirmed_by", String(20), ForeignKey("accounts.id"), nullable=False),
+    Index(None, "source", "id"),
+    sqlite_autoincrement=True,
+)
+
+saved_questions = Table(
+    "saved_questions",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("owner", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("sql", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("verified_by", String(20), ForeignKey("accounts.id")),
+    Column("verified_at", UtcTime),
+    Column("reads_json", Text),
+    Column("comment", Text, nullable=False),
+    _one_of("state", states.SavedState),
+    CheckConstraint(
+        "state NOT IN ('verified', 'stale') OR (verified_by IS NOT NULL"
+        " AND verified_by <> owner AND verified_at IS NOT NULL AND reads_json IS NOT NULL)",
+        name="verified",
+    ),
+    Index(None, "owner", "source"),
+    Index(None, "source", "state"),
+    Index(
+        "uq_saved_questions_verified",
+        "source",
+        "key",
+        unique=True,
+        sqlite_where=text("state = 'verified'"),
+        postgresql_where=text("state = 'verified'"),
+    ),
+    sqlite_autoincrement=True,
+)

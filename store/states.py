@@ -93,3 +93,12 @@ CandidateState = Literal["pending", "activated", "rejected", "withdrawn"]
 CANDIDATE_MOVES: Mapping[CandidateState, frozenset[CandidateState]] = {
     "pending": frozenset({"activated", "rejected", "withdrawn"}),
 }
+
+SavedState = Literal["private", "offered", "verified", "stale"]
+
+SAVED_MOVES: Mapping[SavedState, frozenset[SavedState]] = {
+    "private": frozenset({"offered"}),
+    "offered": frozenset({"private", "verified"}),
+    "verified": frozenset({"stale"}),
+    "stale": frozenset({"verified"}),
+}
