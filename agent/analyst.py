@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic_ai import Agent, CallToolsNode, ModelRequestNode
 from pydantic_ai.exceptions import (
@@ -22,7 +22,7 @@ from agent import models, planner
 from agent.answer import Answer, AskBack, NotAnswerable, Refusal, receipt, turned_down
 from agent.checkpoint import Checkpoint, Checkpoints, Engine, Unreadable
 from agent.content import moderation_of
-from agent.deps import Deps, Progress, Stopped
+from agent.deps import Deps, Leaving, Progress, Stopped
 from agent.journal import Journal
 from agent.metered import Listener, MeteredModel, Saying, why_failed
 from agent.models import AnyModel, ModelChoice
@@ -76,6 +76,8 @@ class Asked:
     journal: Journal
     checkpoints: Checkpoints
     cancel: Cancel
+    leaving: Cancel = field(default_factory=Cancel)
+    """Set once this process shuts down and the turn is to be left for another one."""
 
 
 @contextmanager
@@ -85,6 +87,9 @@ def _ending(trail: AgentTrail) -> Iterator[None]:
         yield
     except AuditError:
         raise  # nothing can be written
+    except Leaving:
+        trail.left()
+        raise
     except Exception as error:
         trail.broken_off("stopped" if isinstance(error, Stopped) else type(error).__name__)
         raise
@@ -126,6 +131,7 @@ class Analyst:
 
         Raises:
             Stopped: the person stopped it.
+            Leaving: this process shuts down; ask again with a journal that resumes.
             guard.GuardError: the source cannot be reached or is out of scope.
             audit.AuditError: the trail cannot be written, so nothing went on.
         """
@@ -164,10 +170,10 @@ class Analyst:
             journal=asked.journal,
             trail=trail,
             cancel=asked.cancel,
+            leaving=asked.leaving,
             moderation=self._moderation,
         )
-        if deps.cancel.is_set():
-            raise Stopped  # asked for before a restart
+        deps.go_on()  # it may have been stopped before a restart
         settings = self._budget.settings
         deadline = asyncio.get_running_loop().call_later(settings.max_seconds, deps.time_is_up)
         try:
@@ -178,6 +184,8 @@ class Analyst:
         except Stopped:
             if deps.progress.overtime:
                 return _halted(TIME, f"One question may take {settings.max_seconds} seconds.")
+            if deps.leaving.is_set():
+                raise Leaving from None
             raise
         except Refused as refused:
             return turned_down(Refusal.of(refused.refusal))
@@ -246,8 +254,7 @@ class Analyst:
                 capabilities=[capability],
             ) as run:
                 async for node in run:
-                    if deps.cancel.is_set():
-                        raise Stopped
+                    deps.go_on()
                     if isinstance(node, CallToolsNode):
                         history = run.all_messages()
                         if len(history) > len(kept):

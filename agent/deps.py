@@ -19,6 +19,10 @@ class Stopped(Exception):
     """The person stopped the turn, or its time was up; nothing more was run."""
 
 
+class Leaving(Exception):  # not an error: the turn goes on elsewhere
+    """This process shuts down, so the turn stays where it is until another one goes on with it."""
+
+
 @dataclass
 class Progress:
     """What the turn has come to. `final` ends the run: a denial is explained, never retried."""
@@ -47,6 +51,8 @@ class Deps:
     journal: Journal
     trail: AgentTrail
     cancel: Cancel
+    leaving: Cancel
+    """Set once this process shuts down; `cancel` is set then too, to end what runs."""
     progress: Progress = field(default_factory=Progress)
     moderation: Moderation | None = None
     flags: dict[Where, tuple[str, ...]] = field(default_factory=dict)
@@ -70,6 +76,17 @@ class Deps:
     def mark(self) -> str:
         """What stands in the delimiters of this turn's data: nobody who writes data knows it."""
         return hashlib.sha256(f"data {self.journal.turn}".encode()).hexdigest()[:12]
+
+    def go_on(self) -> None:
+        """Ends the run here where it may not go on.
+
+        Raises:
+            Leaving, Stopped: as they say.
+        """
+        if self.leaving.is_set():
+            raise Leaving
+        if self.cancel.is_set():
+            raise Stopped
 
     def time_is_up(self) -> None:
         """Stops whatever runs; the run is halted."""

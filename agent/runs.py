@@ -1,8 +1,9 @@
 """Turns run here: a bounded pool of worker threads, the store as the truth, pages as views.
 
-A worker holds the lease of its turn and renews it. A question whose process died is taken over by
-another one, or by the next to start, and goes on from its journal; a statement that a person typed
-is said to be interrupted. Stop sets a flag in the store and interrupts the statement that runs.
+A worker holds the lease of its turn and renews it. A question whose process is gone, killed or shut
+down, is taken over by another one, or by the next to start, and goes on from its journal; a
+statement that a person typed is said to be interrupted. Stop sets a flag in the store and
+interrupts the statement that runs.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from agent.analyst import Analyst, Asked
 from agent.answer import Answer
 from agent.checkpoint import Checkpoints
-from agent.deps import Stopped
+from agent.deps import Leaving, Stopped
 from agent.journal import Journal
 from agent.templated import run_template
 from agent.typed import propose_typed, run_typed
@@ -62,6 +63,7 @@ class Runs:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="turn")
         self._lock = threading.Lock()
         self._running: dict[str, Cancel] = {}
+        self._leaving = Cancel()
 
     @property
     def label(self) -> str:
@@ -171,12 +173,22 @@ class Runs:
         return True
 
     def close(self) -> None:
-        """Stops every turn of this process and waits for the workers."""
+        """Ends the work of this process and waits for the workers.
+
+        What runs is interrupted where it stands, what waits is not begun, and both are left to
+        another process as `resume` and `recover` find them.
+        """
+        self._leaving.set()
         with self._lock:
             running = list(self._running.values())
         for cancel in running:
             cancel.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        try:
+            with self._store.write() as conn:
+                turns.leave(conn, owner=self._store.instance, now=self._store.now())
+        except StoreError as error:
+            _LOG.warning("the turns left here are found once their leases end: %s", error)
 
     def _submit(self, work: Callable[[], object]) -> None:
         with self._lock:
@@ -191,7 +203,8 @@ class Runs:
                 with self._lock:
                     self._busy -= 1
 
-        self._pool.submit(run)
+        with suppress(RuntimeError):  # shutting down: the turn stays queued for another process
+            self._pool.submit(run)
 
     def _queue(
         self, text: str, conversation: str, kind: TurnKind, *, resumable: bool
@@ -209,6 +222,8 @@ class Runs:
             )
 
     def _work(self, turn: turns.Turn, caller: Caller, reason: str) -> Answer:
+        if self._leaving.is_set():
+            return _STOPPED
         try:
             with self._store.write() as conn:
                 turns.claim(conn, turn.id, owner=self._store.instance, now=self._store.now())
@@ -217,11 +232,14 @@ class Runs:
         return self._watch(turn, caller, reason)
 
     def _watch(self, turn: turns.Turn, caller: Caller, reason: str) -> Answer:
-        """Answers a turn whose lease this process holds."""
+        """Answers a turn whose lease this process holds, or leaves it while shutting down."""
         with self._watched(turn.id) as cancel:
-            if turn.cancel_requested:
+            if turn.cancel_requested or self._leaving.is_set():
                 cancel.set()
-            answer = self._answer(turn, caller, reason, cancel)
+            try:
+                answer = self._answer(turn, caller, reason, cancel)
+            except Leaving:
+                return _STOPPED
             self._finish(turn.id, answer)
         return answer
 
@@ -243,9 +261,13 @@ class Runs:
                     return self._analyst.typed(
                         asked, "template", lambda: run_template(self._gate, asked, reason)
                     )
+        except Leaving:
+            raise
         except Stopped:
             return _STOPPED
         except Interrupted as error:
+            if self._leaving.is_set():
+                raise Leaving from error
             return _STOPPED if cancel.is_set() else Answer(status="failed", text=str(error))
         except GuardError as error:
             return Answer(status="failed", text=str(error))
@@ -273,6 +295,7 @@ class Runs:
             journal=Journal(self._store, turn.id, resumes=turn.resumes),
             checkpoints=Checkpoints(self._store, turn.id),
             cancel=cancel,
+            leaving=self._leaving,
         )
 
     def _finish(self, turn: str, answer: Answer) -> None:

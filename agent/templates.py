@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -40,7 +41,9 @@ class TemplateToolset(AbstractToolset[Deps]):
         """Returns the result of the gate, or what became of the proposal."""
         del tool
         deps = ctx.deps
-        given = deps.gate.use(
+        # In a thread, so that the run can be stopped and its time measured meanwhile.
+        given = await asyncio.to_thread(
+            deps.gate.use,
             name,
             tool_args,
             source=deps.source,

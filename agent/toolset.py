@@ -17,7 +17,7 @@ from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from agent.answer import Chart, Refusal
 from agent.content import RULE, delimited, said_in
-from agent.deps import MAX_REPAIRS, Deps
+from agent.deps import MAX_REPAIRS, Deps, Leaving
 from agent.journal import CutOff, Open, Replayed, StepKind
 from agent.offline import OfflineModel
 from agent.templates import kind_of
@@ -65,7 +65,7 @@ class GuardedToolset(WrapperToolset[Deps]):
         The planner knows one way to ask: it is offered all, and the gate says why not.
         """
         found = await super().get_tools(ctx)
-        if isinstance(ctx.model, OfflineModel):
+        if _plans(ctx):
             return found
         mine = ctx.deps.gate.tools(ctx.deps.source, ctx.deps.caller)
         return {name: tool for name, tool in found.items() if name in mine}
@@ -79,7 +79,7 @@ class GuardedToolset(WrapperToolset[Deps]):
         """
         deps = ctx.deps
         given = await self._given(name, tool_args, ctx, tool)
-        if isinstance(ctx.model, OfflineModel):
+        if _plans(ctx):
             return given  # it reads fields, and follows no text
         if "refused" not in given:
             said = said_in(given)
@@ -120,11 +120,18 @@ class GuardedToolset(WrapperToolset[Deps]):
                 deps.gate.admit(name, source=deps.source, caller=deps.caller)
             given: Json = await super().call_tool(name, tool_args, ctx, tool)
         except Refused as refused:
-            return _refused(step, deps, refused.refusal)
+            return _refused(step, deps, refused.refusal, mends=not _plans(ctx))
         except (Interrupted, SourceUnavailable) as error:
+            if deps.leaving.is_set():
+                raise Leaving from error  # the step stays begun: it is made where the run goes on
             refusal = GuardRefusal(rule="stopped", reason=str(error))
             return _refused(step, deps, refusal)
         return _done(name, given, step, deps)
+
+
+def _plans(ctx: RunContext[Deps]) -> bool:
+    """True where the planner calls: it reads fields, follows no text and mends nothing."""
+    return isinstance(ctx.model, OfflineModel)
 
 
 def _done(name: str, given: Json, step: Open, deps: Deps) -> Json:
@@ -167,8 +174,8 @@ def _note(given: Json, deps: Deps) -> None:
         deps.progress.applied = given.get("state") == "executed"
 
 
-def _refused(step: Open, deps: Deps, refusal: GuardRefusal) -> Json:
-    fixable = refusal.fixable and deps.progress.repairs < MAX_REPAIRS
+def _refused(step: Open, deps: Deps, refusal: GuardRefusal, *, mends: bool = False) -> Json:
+    fixable = mends and refusal.fixable and deps.progress.repairs < MAX_REPAIRS
     result: Json = {"refused": Refusal.of(refusal).model_dump(), "fixable": fixable}
     deps.journal.end(step, result, verdict="deny")
     _note_refusal(result, deps)

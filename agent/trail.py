@@ -56,6 +56,11 @@ class AgentTrail:
         said = f"Resumed after a restart ({times}), answered by {self._model}"
         self._append("agent.started", self._caller, "success", said)
 
+    def left(self) -> None:
+        """Writes that this process shuts down and leaves the turn to another one."""
+        said = "Left off, because the console shuts down"
+        self._append("agent.step", self._caller, "pending", said, Agent(model=self._model))
+
     def again(self, why: str) -> None:
         """Writes that a request to the model is sent once more. `why` is in our own words."""
         facts = Agent(model=self._model)

@@ -17,11 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from guard.limitrules import Asked, claims, cost_claims, exhausted
+from guard.engines.base import Cancel
+from guard.engines.faults import stopped
+from guard.errors import Refused
+from guard.limitrules import PARALLEL, Asked, claims, cost_claims, exhausted
 from store import IllegalMove, Store, StoreError, ledger
 from store.ledger import Balance, Claim, Counter
 
 _log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.2
 _SWEEP_SECONDS = 10.0
 _PRUNE_SECONDS = 3_600.0
 _SLACK = dt.timedelta(minutes=5)
@@ -56,17 +60,30 @@ class Budget:
         self._lock = threading.Lock()
         self._swept_at = self._pruned_at = float("-inf")
 
-    def reserve(self, asked: Asked) -> Spending:
+    def reserve(
+        self, asked: Asked, *, patience_s: float = 0.0, cancel: Cancel | None = None
+    ) -> Spending:
         """Reserves all that `asked` may use; use the answer in `with`.
+
+        Where as many statements of the person run as may, it waits up to `patience_s` seconds for
+        one to end. `cancel` ends the wait.
 
         Raises:
             Refused: a limit is reached (`limit.*`); the reason says which, what is left of it and
                 when there is more. Nothing was reserved.
+            Interrupted: `cancel` was set during the wait.
             store.StoreError: the counters cannot be written; the caller MUST NOT go on.
         """
-        now = self._store.now()
-        wanted = claims(asked, now)
-        return Spending(self._store, asked, self._granted(asked, wanted, now))
+        cancel, until = cancel or Cancel(), time.monotonic() + patience_s
+        while True:
+            now = self._store.now()
+            try:
+                return Spending(self._store, asked, self._granted(asked, claims(asked, now), now))
+            except Refused as refused:
+                if refused.refusal.rule != PARALLEL or time.monotonic() >= until:
+                    raise
+            if cancel.wait(_POLL_SECONDS):
+                raise stopped("cancelled")
 
     def count(self, asked: Asked) -> None:
         """Counts a call of a tool that sends no statement.

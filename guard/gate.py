@@ -361,7 +361,8 @@ class Gate:
         hold = self._held(judged, heard)
         # The author is shown the rows of the diff, so they count as rows that were read.
         drawn = heard.policy.approvals.max_diff_rows
-        with self._reading.reserved(judged, heard, drawn, change=True) as spending:
+        reserved = self._reading.reserved(judged, heard, drawn, change=True, cancel=cancel)
+        with reserved as spending:
             made = self._proposals.propose(
                 Proposal(
                     judgement=judged,

@@ -193,7 +193,9 @@ _RULES = (
 _COUNTED = frozenset({"rows_per_day", "rows_per_month", "seconds_per_day", "seconds_per_month"})
 """Counted where no limit is set too, so that an admin sees what people use."""
 _COSTS = frozenset({"cost_per_day", "cost_per_month"})
-_SPENT = frozenset(f"limit.{rule.key}" for rule in _RULES)
+PARALLEL = "limit.parallel"
+"""The rule of what is not used up, only taken: it passes when a statement ends."""
+_SPENT = frozenset(f"limit.{rule.key}" for rule in _RULES) - {PARALLEL}
 
 
 def claims(asked: Asked, now: dt.datetime) -> tuple[Claim, ...]:
@@ -228,6 +230,7 @@ def exhausted(claim: Claim, left: int, asked: Asked, now: dt.datetime) -> Refuse
         alternative=f"Ask for fewer rows, with LIMIT {left}."
         if rule.resource == "rows" and left
         else None,
+        fixable=rule.resource == "parallel",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from guard.budget import Budget, Spending
 from guard.caps import expected, returned, stopped
 from guard.engines.base import Cancel, Rows
-from guard.errors import GuardError, Interrupted, Refused, SourceUnavailable, refuse
+from guard.errors import GuardError, Interrupted, Refusal, Refused, SourceUnavailable, refuse
 from guard.judging import Judgement
 from guard.limitrules import Asked, price_of
 from guard.masking import Masked, Masking
@@ -19,6 +19,9 @@ from guard.result import Result
 from guard.rewrite import GuardedQuery
 from guard.source import Source
 from guard.trail import Heard, Intent, Trail
+
+AGENT_PATIENCE_SECONDS = 15.0
+"""How long a statement of the agent waits where as many of the person's run as may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Reading:
             Refused, Interrupted, SourceUnavailable, audit.AuditError: as for `Gate.query`.
         """
         query, heard = ready.query, ready.heard
-        with self.reserved(ready.judged, heard, charged_rows) as spending:
+        with self.reserved(ready.judged, heard, charged_rows, cancel=cancel) as spending:
             self.foresee(ready, spending)
             intent = self._trail.intent(heard, query, spending.left)
             rows = self.run(ready, intent, cancel)
@@ -71,12 +74,22 @@ class Reading:
         )
 
     def reserved(
-        self, judged: Judgement, heard: Heard, max_rows: int, *, change: bool = False
+        self,
+        judged: Judgement,
+        heard: Heard,
+        max_rows: int,
+        *,
+        change: bool = False,
+        cancel: Cancel | None = None,
     ) -> Spending:
         """Reserves the most the statement may use; a limit that is reached is recorded.
 
+        A statement of the agent waits a while for its turn where too many run at once; a person
+        is told so and can wait themselves.
+
         Raises:
             Refused: `limit.*`.
+            Interrupted: `cancel` was set while it waited.
         """
         limits, caller = judged.scope.limits, heard.caller
         longest = heard.policy.approvals.timeout_seconds if change else limits.timeout_seconds
@@ -90,10 +103,15 @@ class Reading:
             ms=round(longest * 1_000),
             price=price_of(heard.policy, heard.source),
         )
+        patience = AGENT_PATIENCE_SECONDS if caller.channel == "agent" else 0.0
         try:
-            return self._budget.reserve(asked)
+            return self._budget.reserve(asked, patience_s=patience, cancel=cancel)
         except Refused as refused:
             self._trail.denied(heard, refused.refusal, judged)
+            raise
+        except Interrupted as error:
+            refusal = Refusal(rule="stopped", reason=str(error))
+            self._trail.denied(heard, refusal, judged)
             raise
 
     def foresee(self, ready: Ready, spending: Spending) -> None:

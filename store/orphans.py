@@ -96,6 +96,6 @@ def _is_orphan(turn: Turn, now: dt.datetime, is_alive: Callable[[str], bool | No
     alive = is_alive(turn.lease_owner)
     if alive is not None:
         return not alive
-    if turn.state == "queued":
+    if turn.state == "queued" and turn.lease_until is None:
         return turn.created_at + PATIENCE <= now
     return turn.lease_until is None or turn.lease_until <= now

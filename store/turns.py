@@ -224,6 +224,15 @@ def say(conn: Connection, turn: str, *, owner: str, text: str | None) -> None:
     expect_one(conn.execute(update(_t).where(_held(turn, owner)).values(saying=text)), _LOST)
 
 
+def leave(conn: Connection, *, owner: str, now: dt.datetime) -> None:
+    """Ends the leases of a process that shuts down, so that others need not wait for their end."""
+    conn.execute(
+        update(_t)
+        .where(_t.c.lease_owner == owner, _t.c.state.in_(("queued", "running")))
+        .values(lease_until=now)
+    )
+
+
 def expect_held(conn: Connection, turn: str, *, owner: str) -> None:
     """Holds the caller's transaction to the lease, whose row it locks.
 
