@@ -51,9 +51,11 @@ def edit_found(uniques: pa.Array, hint: NameHint, context: Context, kind: Kind =
     result = scan(uniques, hint, context.tools, kind)
     if result.entity is not None:
         return edit_all(uniques, result.entity, context, "found", result)
+    rows = sorted(row for row, spans in result.spans.items() if spans)
+    if not rows:
+        return Edits(scan=result)
     texts: dict[int, str] = {}
     entities: dict[int, tuple[str, ...]] = {}
-    rows = sorted(row for row, spans in result.spans.items() if spans)
     for row, text in zip(rows, uniques.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
         spans = result.spans[row]
         texts[row] = _edited(text, spans, context)

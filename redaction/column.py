@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -151,10 +151,9 @@ class _Search:
         mask = pc.match_substring_regex(values, pattern).to_numpy(zero_copy_only=False)
         return np.asarray(rows[mask], np.int64)
 
-    def _silent(self, pattern: str) -> bool:
-        """True when it is known already that the pattern fires nowhere."""
-        fired = self._fired
-        return fired is not None and self._tools.patterns.number(pattern) not in fired
+    def _awake(self) -> Sequence[Rule]:
+        """The rules whose pattern fires somewhere, as far as that is known already."""
+        return self._tools.rules if self._fired is None else self._tools.woken(self._fired)
 
     def _take(self, rows: Indices) -> Iterator[tuple[int, str]]:
         missing = [row for row in rows.tolist() if row not in self._texts]
@@ -187,8 +186,8 @@ class _Search:
     def _by_patterns(self, candidates: Indices) -> None:
         everything = np.arange(len(self._all))
         announced: dict[tuple[str, ...], Indices] = {}
-        for rule in self._tools.rules:
-            if self._silent(rule.trigger) or rule.entity == LOCATION or not self._applies(rule):
+        for rule in self._awake():
+            if rule.entity == LOCATION or not self._applies(rule):
                 continue
             rows = everything if rule.in_words else candidates
             if rule.strength == "weak":
@@ -229,7 +228,9 @@ class _Search:
         everything = np.arange(len(self._all))
         for disguise in decode.TELLING:
             rows = self._matching(everything, disguise.shape)
-            if disguise.narrow is not None and len(rows):
+            if not len(rows):
+                continue
+            if disguise.narrow is not None:
                 rows = rows[disguise.narrow(self._all)[rows]]
             for row, text in self._take(rows):
                 if len(text) > MAX_SCAN:
@@ -274,6 +275,8 @@ class _Search:
         return "likely" if self._hint.strength == "likely" else "weak"
 
     def _in_prose(self) -> None:
+        if self._fired is not None and not any(len(t) >= _PROSE_FROM for t in self._texts.values()):
+            return
         rows = np.arange(len(self._all))
         long_enough = pc.greater_equal(pc.utf8_length(self._all), _PROSE_FROM)
         rows = self._matching(rows[long_enough.to_numpy(zero_copy_only=False)], shapes.PROSE)

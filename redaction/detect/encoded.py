@@ -43,6 +43,8 @@ def may_be_base64(texts: pa.Array) -> Flags:
 
 
 def _by_length(texts: pa.Array, look: Callable[[Bytes], Flags]) -> Flags:
+    if len(texts) < _MANY:
+        return np.ones(len(texts), np.bool_)
     large = texts.cast(pa.large_string())
     _, offsets, data = large.buffers()
     found = np.ones(len(large), np.bool_)

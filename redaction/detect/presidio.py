@@ -5,6 +5,7 @@ Importing Presidio takes about a second, so only `toolkit()` does, at the first 
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -64,6 +65,19 @@ class Toolkit:
     """Every pattern the column engine asks for, in one automaton."""
     model: str | None
     """The language model in use, such as `en_core_web_sm`, or None."""
+
+    @functools.cached_property
+    def _by_pattern(self) -> Mapping[int, Sequence[int]]:
+        """The places of the rules, by the number of the pattern that wakes them."""
+        found: dict[int, list[int]] = {}
+        for place, rule in enumerate(self.rules):
+            found.setdefault(self.patterns.number(rule.trigger), []).append(place)
+        return found
+
+    def woken(self, fired: Iterable[int]) -> Sequence[Rule]:
+        """Returns the rules whose pattern is among those of these numbers, in their order."""
+        places = (place for number in fired for place in self._by_pattern.get(number, ()))
+        return [self.rules[place] for place in sorted(places)]
 
     def find(self, text: str) -> Iterator[Span]:
         """Yields all that counts in a running text; spans may overlap."""
