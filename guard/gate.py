@@ -35,7 +35,7 @@ from guard.proposals import Proposal, Proposals, Proposed
 from guard.reading import Reading, Ready
 from guard.remembered import Footing, Known, Remembered, under
 from guard.result import Result
-from guard.reveal import Revealed, RevealRequest
+from guard.reveal import Revealed, RevealRequest, revealable
 from guard.revealbudget import RevealBudget
 from guard.revealing import Revealing
 from guard.rewrite import GuardedQuery, rewrite
@@ -246,11 +246,19 @@ class Gate:
                 "redaction.failed", "The question could not be redacted. Tell an operator."
             ) from error
 
-    def may_reveal(self, source: str, caller: Caller) -> bool:
-        """True when the person may ask to see any masked value of the source."""
-        caller, policy = self._now(caller)
-        scope = scope_of(policy, caller.principal, source)
-        return scope is not None and bool(scope.reveal)
+    def revealable(self, sql: str, source: str, caller: Caller) -> tuple[int, ...]:
+        """Returns the places of the columns that the person may ask to see unmasked.
+
+        Nothing runs, nothing is recorded. None where the statement is not allowed to them now.
+        """
+        try:
+            judged = self.judge(sql, source, caller)
+            if not isinstance(judged.decision, Allow):
+                return ()
+            query = rewrite(judged.statement, judged.decision, judged.catalog, judged.values)
+        except GuardError:
+            return ()
+        return revealable(judged, query.lineage)
 
     def values(self, source: str, caller: Caller) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """Returns the values a question may name: of text columns without personal data.

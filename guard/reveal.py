@@ -139,6 +139,20 @@ def plan(judged: Judgement, lineage: Lineage, asked: RevealRequest) -> Plan:
     )
 
 
+def revealable(judged: Judgement, lineage: Lineage) -> tuple[int, ...]:
+    """Returns the places of the result's columns that the person may ask to see."""
+    return tuple(
+        place for place in range(len(lineage.columns)) if _may(judged, lineage.columns[place])
+    )
+
+
+def _may(judged: Judgement, origin: Origin) -> bool:
+    try:
+        return bool(_checked(origin, judged.catalog, judged.scope, origin.name))
+    except Refused:
+        return False
+
+
 def _positions_of(column: int | str, lineage: Lineage) -> list[int]:
     """Returns where a column of the result is; a name may stand for several."""
     if isinstance(column, int):

@@ -61,7 +61,7 @@ def draw(person: Principal) -> None:
 
 def _heading(desk: Desk, current: Conversation | None, sources: tuple[str, ...]) -> str:
     with st.container(horizontal=True, vertical_alignment="center", key="gh-heading"):
-        title = text.line(current.title, 90) if current else "Ask your data"
+        title = text.line(current.title, 60) if current else "Ask your data"
         st.html(f'<h1 class="gh-title">{escape(title)}</h1>')
         source = current.source if current else _pick_source(desk, sources)
         with st.popover(

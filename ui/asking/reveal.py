@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass
 from html import escape
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from guard import GuardError, Plain, Refused, Revealed, RevealRequest
 from store import StoreError
 from store.conversations import Conversation
 from store.steps import Step
-from ui import panels, stored, text
+from ui import frame, panels, stored, text
 from ui.frame import Desk
 from ui.stored import Ran
 from ui.verdict import Verdict, icon
@@ -26,13 +27,14 @@ from ui.verdict import Verdict, icon
 SHOWN_SECONDS = 60
 """After these the server draws the page anew. A page that has lost its server hides them itself,
 by the style of `gh-revealed`."""
+_OPEN = "reveal_open"
 _LONGEST_CELL = 500
 _LONGEST_ROWS = 200
 _RANGE = re.compile(r"([0-9]{1,7})(?:\s*[-–]\s*([0-9]{1,7}))?")  # noqa: RUF001 - people type both
 
 
 def offer(desk: Desk, talk_: Conversation, step: Step, ran: Ran, rows: pa.Table) -> None:
-    """Draws the way to ask for the masked values of a result, and those that were just asked for.
+    """Draws the way to ask for the masked values of a result.
 
     `rows` is the result as it is shown above. Draws nothing where nothing is masked.
     """
@@ -40,34 +42,68 @@ def offer(desk: Desk, talk_: Conversation, step: Step, ran: Ran, rows: pa.Table)
     if not masked or not rows.num_rows:
         return
     key = f"reveal_{step.turn}_{step.call_id}"
-    request = None
-    with st.popover(
+    st.button(
         "Reveal masked values",
         icon=":material/visibility:",
         type="tertiary",
-        key=key,
-        on_change="rerun",
-    ) as box:
-        if box.open:
-            request = _form(desk, talk_, ran, rows, masked, key)
+        key=f"{key}_open",
+        on_click=_open,
+        args=(key,),
+    )
+    if st.session_state.get(_OPEN) == key:
+        sql = stored.statement(step).sql
+        _dialog(_Asking(key=key, talk=talk_, sql=sql, ran=ran, rows=rows, masked=masked))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """A result whose masked columns, by their places, somebody wants to see."""
+
+    key: str
+    talk: Conversation
+    sql: str
+    ran: Ran
+    rows: pa.Table
+    masked: list[int]
+
+
+def _open(key: str) -> None:
+    st.session_state[_OPEN] = key
+
+
+def _close() -> None:
+    st.session_state.pop(_OPEN, None)
+
+
+@st.dialog("Reveal masked values", width="medium", icon=":material/visibility:", on_dismiss=_close)
+def _dialog(asking: _Asking) -> None:
+    desk = frame.again("analyst", "reviewer", "admin")
+    request = _form(desk, asking)
     if request is not None:
-        _reveal(desk, talk_, stored.statement(step).sql, request)
+        _reveal(desk, asking, request)
 
 
-def _form(
-    desk: Desk, talk_: Conversation, ran: Ran, rows: pa.Table, masked: list[int], key: str
-) -> RevealRequest | None:
+def _form(desk: Desk, asking: _Asking) -> RevealRequest | None:
     """Draws the form and returns what was asked for in this run."""
-    if not desk.parts.gate.may_reveal(talk_.source, desk.caller):
-        no = "Your roles may not reveal masked values here. An admin can grant that in the policy."
+    key, rows = asking.key, asking.rows
+    open_ = set(desk.parts.gate.revealable(asking.sql, asking.talk.source, desk.caller))
+    names = {
+        i: text.line(asking.ran.columns[i].name, 60) or f"column {i + 1}"
+        for i in asking.masked
+        if i in open_
+    }
+    if not names:
+        no = (
+            "Your roles may reveal none of these columns. An admin can grant that in the policy. "
+            "What is computed from several columns is revealed to nobody."
+        )
         st.html(panels.note(no))
         return None
     with st.form(key=f"{key}_form", border=False):
-        names = {i: text.label(ran.columns[i].name, 60) or f"column {i + 1}" for i in masked}
         columns = st.multiselect(
             "Columns",
-            masked,
-            default=masked[:1],
+            list(names),
+            default=list(names)[:1],
             format_func=lambda i: names[i],
             key=f"{key}_columns",
         )
@@ -106,10 +142,13 @@ def numbered(written: str, count: int) -> tuple[int, ...] | None:
     return tuple(sorted(found))
 
 
-def _reveal(desk: Desk, talk_: Conversation, sql: str, request: RevealRequest) -> None:
+def _reveal(desk: Desk, asking: _Asking, request: RevealRequest) -> None:
+    talk_ = asking.talk
     caller = desk.caller.within(session=talk_.id, request=desk.caller.request, channel="sql")
     try:
-        shown = desk.parts.gate.reveal(sql, source=talk_.source, caller=caller, asked=request)
+        shown = desk.parts.gate.reveal(
+            asking.sql, source=talk_.source, caller=caller, asked=request
+        )
     except Refused as refused:
         refusal = refused.refusal
         said = f"{refusal.reason} {refusal.alternative or ''}".rstrip()
