@@ -42,7 +42,9 @@ class UtcTime(TypeDecorator[dt.datetime]):
         if value.tzinfo is None:
             raise ValueError("a stored time needs an offset")
         value = value.astimezone(dt.UTC)
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if dialect.name == "sqlite" else value
+        if dialect.name != "sqlite":
+            return value
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
         """Returns an aware time in UTC."""

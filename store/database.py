@@ -33,6 +33,7 @@ from store import clock
 from store.errors import StoreBusy, StoreConflict, StoreError
 from store.files import prepare
 from store.migrate import bring_up_to_date
+from store.prepared import driver_cursor
 from store.presence import Presence
 
 FILE_NAME = "state.sqlite"
@@ -249,7 +250,7 @@ def _server_writer(url: URL, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_QUEUE})")
+        _say(conn, f"SELECT pg_advisory_xact_lock({_QUEUE})")
 
     return engine
 
@@ -268,6 +269,11 @@ def _server_counter(url: URL, busy_seconds: float) -> Engine:
         _run(raw, "SET synchronous_commit = off")
 
     return engine
+
+
+def _say(conn: Connection, text: str) -> None:
+    with driver_cursor(conn) as cursor:
+        cursor.execute(text)
 
 
 def _run(raw: DBAPIConnection, text: str) -> None:
@@ -297,7 +303,7 @@ def _writer(url: URL, busy_seconds: float, *, sync: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        _say(conn, "BEGIN IMMEDIATE")
 
     return engine
 
@@ -311,7 +317,7 @@ def _reader(url: URL, busy_seconds: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN")
+        _say(conn, "BEGIN")
 
     return engine
 

@@ -12,28 +12,16 @@ own rule, so nothing stays reserved for good and nothing is spent twice.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Row,
-    Select,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from store import ledgersql
 from store.errors import IllegalMove, StoreBusy
 from store.ids import new_id
-from store.schema import budgets, reservations
 from store.states import LapseRule
 
 ScopeKind = Literal["person", "session", "tool", "task", "source", "everybody"]
@@ -54,8 +42,7 @@ currency, and `model_micros` requests to models; `tokens` those sent to models a
 _ENDLESS = 2**62
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counter:
+class Counter(NamedTuple):
     """What is counted, for whom, in which stretch of time. `scope` is made by `scope`."""
 
     scope: str
@@ -111,17 +98,21 @@ def scope(kind: ScopeKind, *names: str) -> str:
 
 def minute(now: dt.datetime) -> str:
     """Returns the window of this minute, UTC."""
-    return f"minute:{now.astimezone(dt.UTC):%Y-%m-%dT%H:%M}"
+    return f"minute:{_utc(now)[:16]}"
 
 
 def day(now: dt.datetime) -> str:
     """Returns the window of this day, UTC."""
-    return f"day:{now.astimezone(dt.UTC):%Y-%m-%d}"
+    return f"day:{_utc(now)[:10]}"
 
 
 def month(now: dt.datetime) -> str:
     """Returns the window of this month, UTC."""
-    return f"month:{now.astimezone(dt.UTC):%Y-%m}"
+    return f"month:{_utc(now)[:7]}"
+
+
+def _utc(now: dt.datetime) -> str:
+    return now.astimezone(dt.UTC).isoformat()
 
 
 NOW = "now"
@@ -163,7 +154,7 @@ def reserve(
         owner: the process that holds it (`Store.instance`); once it is dead, it may be swept too.
     """
     # One order for everybody, so that two reservations cannot wait for each other.
-    ordered = sorted(claims, key=lambda c: (c.counter.scope, c.counter.window, c.counter.resource))
+    ordered = sorted(claims, key=lambda c: c.counter)
     before = _locked(conn, ordered)
     if all(_fits(claim, before) for claim in ordered):
         _take_all(conn, ordered, now)
@@ -174,10 +165,10 @@ def reserve(
             return exhausted
         stands = dict(_locked(conn, ordered))
     reservation = new_id()
-    held = {"id": reservation, "owner": owner, "created_at": now, "lapses_at": lapses_at}
-    conn.execute(
-        _HOLD,
-        [{**held, **vars(c.counter), "amount": c.amount, "on_lapse": c.on_lapse} for c in ordered],
+    ledgersql.HOLD.run(
+        conn,
+        [{**c.counter._asdict(), "amount": c.amount, "on_lapse": c.on_lapse} for c in ordered],
+        {"id": reservation, "owner": owner, "created_at": now, "lapses_at": lapses_at},
     )
     return Granted(reservation=reservation, stands=stands)
 
@@ -190,14 +181,12 @@ def settle(
     Raises:
         IllegalMove: it was settled or swept already, or `spent` names a counter it does not hold.
     """
-    held = conn.execute(_END_ONE, {"which": reservation}).all()
+    held = _ended(ledgersql.END_ONE.rows(conn, {"which": reservation}))
     if not held:
         raise IllegalMove("This reservation was settled before.")
-    counters = [_counter_of(row) for row in held]
-    if not set(spent) <= set(counters):
+    if not set(spent) <= {claim.counter for claim in held}:
         raise IllegalMove("What was spent is not what was reserved.")
-    amounts = [row.amount for row in held]
-    _book(conn, zip(counters, amounts, (spent.get(c, 0) for c in counters), strict=True), now)
+    _book(conn, ((c.counter, c.amount, spent.get(c.counter, 0)) for c in held), now)
 
 
 def sweep(
@@ -217,45 +206,31 @@ def sweep(
         How many claims were ended.
     """
     dead = [o for o in _owners(conn) if is_alive(o) is False] if is_alive is not None else []
-    ended = [
-        *conn.execute(_END_LAPSED, {"which": now}).all(),
-        *(row for owner in dead for row in conn.execute(_END_OWNED, {"which": owner}).all()),
-    ]
-    booked = ((_counter_of(r), r.amount, r.amount if r.on_lapse == "spend" else 0) for r in ended)
+    rows = ledgersql.END_LAPSED.rows(conn, {"now": now})
+    for owner in dead:
+        rows += ledgersql.END_OWNED.rows(conn, {"owner": owner})
+    booked = ((c.counter, c.amount, c.amount if c.on_lapse == "spend" else 0) for c in _ended(rows))
     _book(conn, booked, now)
-    return len(ended)
+    return len(rows)
 
 
 def balances(
     conn: Connection, scopes: Iterable[str], windows: Iterable[str]
 ) -> Mapping[Counter, Balance]:
     """Returns every counter of these scopes and windows that was ever used."""
-    rows = conn.execute(_STANDING, {"scopes": tuple(scopes), "windows": tuple(windows)})
-    return {_counter_of(r): Balance(reserved=r.reserved, spent=r.spent) for r in rows}
+    names = {"scopes": tuple(scopes), "windows": tuple(windows)}
+    return _balances(tuple(row) for row in conn.execute(ledgersql.STANDING, names))
 
 
 def balance(conn: Connection, counter: Counter) -> Balance:
     """Returns what the counter stands at; one never used stands at zero."""
-    row = conn.execute(_STANDS, _at(counter)).first()
-    return Balance(reserved=row.reserved, spent=row.spent) if row else _UNUSED
+    return _balances(ledgersql.STANDS.rows(conn, _at(counter))).get(counter, _UNUSED)
 
 
 def prune(conn: Connection, *, now: dt.datetime) -> int:
     """Removes counters of windows long over on which nothing is reserved; returns how many."""
-    used = (
-        select(reservations.c.id)
-        .where(
-            reservations.c.scope == budgets.c.scope,
-            reservations.c.window == budgets.c.window,
-            reservations.c.resource == budgets.c.resource,
-        )
-        .exists()
-    )
-    short = or_(budgets.c.window.like("minute:%"), budgets.c.window == TASK)
-    over = or_(
-        budgets.c.updated_at < now - _KEPT, short & (budgets.c.updated_at < now - _KEPT_SHORT)
-    )
-    return conn.execute(delete(budgets).where(over, ~used)).rowcount
+    when = {"before": now - _KEPT, "short_before": now - _KEPT_SHORT, "task": TASK}
+    return conn.execute(ledgersql.PRUNE, when).rowcount
 
 
 _KEPT = dt.timedelta(days=62)
@@ -272,22 +247,7 @@ def _locked(conn: Connection, claims: Sequence[Claim]) -> Mapping[Counter, Balan
     scopes, windows = {c.scope for c in counters}, {c.window for c in counters}
     named = {f"scope_{i}": name for i, name in enumerate(scopes)}
     named |= {f"window_{i}": name for i, name in enumerate(windows)}
-    rows = conn.execute(_locking(len(scopes), len(windows)), named)
-    return {_counter_of(r): Balance(reserved=r.reserved, spent=r.spent) for r in rows}
-
-
-@functools.cache
-def _locking(scopes: int, windows: int) -> Select[Any]:
-    """Built once for each number of names: a list of any length is put together at each use."""
-    return (
-        select(*_COUNTER, budgets.c.reserved, budgets.c.spent)
-        .where(
-            budgets.c.scope.in_([bindparam(f"scope_{i}") for i in range(scopes)]),
-            budgets.c.window.in_([bindparam(f"window_{i}") for i in range(windows)]),
-        )
-        .order_by(*_COUNTER)
-        .with_for_update()
-    )
+    return _balances(ledgersql.locking(len(scopes), len(windows)).rows(conn, named))
 
 
 def _fits(claim: Claim, before: Mapping[Counter, Balance]) -> bool:
@@ -301,8 +261,7 @@ def _after(claim: Claim, before: Balance) -> Balance:
 
 def _take_all(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> None:
     """Takes claims that fit; each statement holds its limit all the same."""
-    taken = conn.execute(_RESERVE, [_asked(claim, now) for claim in claims])
-    if taken.rowcount != len(claims):
+    if _reserve(conn, claims, now) != len(claims):
         raise StoreBusy("A counter changed while it was read. Nothing was counted. Try again.")
 
 
@@ -319,38 +278,31 @@ def _take_each(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> E
 
 def _take(conn: Connection, claim: Claim, now: dt.datetime) -> int | None:
     """Reserves the claim and returns None, or returns what is left."""
-    granted = _reserve(conn, claim, now)
-    if not granted and not _exists(conn, claim.counter):
+    granted = _reserve(conn, [claim], now)
+    if not granted and not ledgersql.STANDS.rows(conn, _at(claim.counter)):
         _create(conn, claim.counter, now)
-        granted = _reserve(conn, claim, now)
+        granted = _reserve(conn, [claim], now)
     if granted:
         return None
     stands = balance(conn, claim.counter)
     return max(0, _most(claim) - stands.spent - stands.reserved)
 
 
-def _reserve(conn: Connection, claim: Claim, now: dt.datetime) -> bool:
-    return conn.execute(_RESERVE, _asked(claim, now)).rowcount == 1
-
-
-def _asked(claim: Claim, now: dt.datetime) -> dict[str, object]:
-    return _at(claim.counter) | {"by": claim.amount, "most": _most(claim), "now": now}
+def _reserve(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> int:
+    """Returns how many of the claims fitted and were taken."""
+    asked = [{**_at(c.counter), "by": c.amount, "most": _most(c)} for c in claims]
+    return ledgersql.RESERVE.run(conn, asked, {"now": now})
 
 
 def _most(claim: Claim) -> int:
     return _ENDLESS if claim.limit is None else claim.limit
 
 
-def _exists(conn: Connection, counter: Counter) -> bool:
-    return conn.execute(_STANDS, _at(counter)).first() is not None
-
-
 def _create(conn: Connection, counter: Counter, now: dt.datetime) -> None:
     try:
         with conn.begin_nested():
-            conn.execute(
-                insert(budgets).values(**vars(counter), reserved=0, spent=0, updated_at=now)
-            )
+            unused = {**counter._asdict(), "reserved": 0, "spent": 0, "updated_at": now}
+            conn.execute(ledgersql.CREATE, unused)
     except IntegrityError:
         # Another instance has just made the same counter; ours is that one.
         return
@@ -358,20 +310,40 @@ def _create(conn: Connection, counter: Counter, now: dt.datetime) -> None:
 
 def _owners(conn: Connection) -> tuple[str, ...]:
     """Returns who holds reservations."""
-    return tuple(conn.execute(_OWNERS).scalars())
+    return tuple(conn.execute(ledgersql.OWNERS).scalars())
 
 
 def _book(conn: Connection, ended: Iterable[tuple[Counter, int, int]], now: dt.datetime) -> None:
     """Takes what was reserved off each counter and adds what was spent."""
-    ordered = sorted(ended, key=lambda e: (e[0].scope, e[0].window, e[0].resource))
+    ordered = sorted(ended, key=lambda e: e[0])
     if ordered:
-        conn.execute(
-            _BOOK, [_at(c) | {"by": held, "used": used, "now": now} for c, held, used in ordered]
+        ledgersql.BOOK.run(
+            conn,
+            [{**_at(c), "by": held, "used": used} for c, held, used in ordered],
+            {"now": now},
         )
 
 
-def _counter_of(row: Row[Any]) -> Counter:
-    return Counter(scope=row.scope, window=row.window, resource=row.resource)
+def _balances(rows: Iterable[tuple[Any, ...]]) -> dict[Counter, Balance]:
+    return {
+        Counter(scope=scope, window=window, resource=resource): Balance(
+            reserved=reserved, spent=spent
+        )
+        for scope, window, resource, reserved, spent in rows
+    }
+
+
+def _ended(rows: Iterable[tuple[Any, ...]]) -> list[Claim]:
+    """Returns what was reserved; a limit is not kept with it."""
+    return [
+        Claim(
+            counter=Counter(scope=scope, window=window, resource=resource),
+            amount=amount,
+            limit=None,
+            on_lapse=on_lapse,
+        )
+        for scope, window, resource, amount, on_lapse in rows
+    ]
 
 
 def _at(counter: Counter) -> dict[str, object]:
@@ -382,46 +354,4 @@ def _at(counter: Counter) -> dict[str, object]:
     }
 
 
-# Built once: every statement through the gate passes here several times, and building a statement
-# takes longer than running it.
-_AT = (
-    (budgets.c.scope == bindparam("in_scope"))
-    & (budgets.c.window == bindparam("in_window"))
-    & (budgets.c.resource == bindparam("of_resource"))
-)
-_BY = bindparam("by", type_=budgets.c.reserved.type)
-_NOW = bindparam("now", type_=budgets.c.updated_at.type)
-_STANDS = select(budgets.c.reserved, budgets.c.spent).where(_AT)
-_COUNTER = (budgets.c.scope, budgets.c.window, budgets.c.resource)
-_STANDING: Select[Any] = select(*_COUNTER, budgets.c.reserved, budgets.c.spent).where(
-    budgets.c.scope.in_(bindparam("scopes", expanding=True)),
-    budgets.c.window.in_(bindparam("windows", expanding=True)),
-)
 _UNUSED = Balance(reserved=0, spent=0)
-_RESERVE = (
-    update(budgets)
-    .where(_AT, budgets.c.spent + budgets.c.reserved + _BY <= bindparam("most", type_=BigInteger()))
-    .values(reserved=budgets.c.reserved + _BY, updated_at=_NOW)
-)
-_BOOK = (
-    update(budgets)
-    .where(_AT)
-    .values(
-        reserved=budgets.c.reserved - _BY,
-        spent=budgets.c.spent + bindparam("used", type_=budgets.c.spent.type),
-        updated_at=_NOW,
-    )
-)
-_HOLD = insert(reservations)
-_END_ONE = (
-    delete(reservations).where(reservations.c.id == bindparam("which")).returning(reservations)
-)
-_END_LAPSED = (
-    delete(reservations)
-    .where(reservations.c.lapses_at <= bindparam("which", type_=reservations.c.lapses_at.type))
-    .returning(reservations)
-)
-_END_OWNED = (
-    delete(reservations).where(reservations.c.owner == bindparam("which")).returning(reservations)
-)
-_OWNERS = select(reservations.c.owner).where(reservations.c.owner.is_not(None)).distinct()

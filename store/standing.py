@@ -15,6 +15,7 @@ from store import access
 from store.access import AccessRequest
 from store.accounts import Account
 from store.policies import Head
+from store.prepared import Prepared
 from store.schema import access_requests, account_roles, accounts, policy_versions
 
 
@@ -32,23 +33,24 @@ class Standing:
 
 def standing(conn: Connection, account: str, *, now: dt.datetime) -> Standing:
     """Returns where that account stands at `now`."""
-    rows = conn.execute(_STANDING, {"who": account, "now": now}).all()
+    rows = _STANDING.rows(conn, {"who": account, "now": now})
     if not rows:
         return Standing(account=None, grants=(), head=None)
-    first = rows[0]
+    *person, _, version, sha256, granted = rows[0]
+    key, name, display_name, disabled, demo, created_at = person
     found = Account(
-        id=first.id,
-        name=first.name,
-        display_name=first.display_name,
-        roles=frozenset(row.role for row in rows if row.role is not None),
-        disabled=first.disabled,
-        demo=first.demo,
-        created_at=first.created_at,
+        id=key,
+        name=name,
+        display_name=display_name,
+        roles=frozenset(role for *_, role, _, _, _ in rows if role is not None),
+        disabled=disabled,
+        demo=demo,
+        created_at=created_at,
     )
     return Standing(
         account=found,
-        grants=access.live(conn, account, now=now) if first.granted else (),
-        head=None if first.version is None else Head(id=first.version, sha256=first.sha256),
+        grants=access.live(conn, account, now=now) if granted else (),
+        head=None if version is None else Head(id=version, sha256=sha256),
     )
 
 
@@ -58,7 +60,7 @@ _head = (
     .limit(1)
     .subquery("head")
 )
-_STANDING = (
+_STANDING = Prepared(
     select(
         accounts.c.id,
         accounts.c.name,
