@@ -14,7 +14,6 @@ nor an event. Steps 5 and 6 are in `guard.reading`, those of a reveal in `guard.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -24,7 +23,7 @@ from guard.catalog import Catalog
 from guard.engines.base import Cancel
 from guard.errors import GuardError, Interrupted, Refused, refuse
 from guard.inforce import InForce
-from guard.judging import Judgement, check_tool, judge, scope_in, templates_in
+from guard.judging import Judgement, bound_in, check_tool, judge, scope_in, templates_in
 from guard.limitpolicy import Limits
 from guard.limitrules import Asked
 from guard.logtext import log_safe
@@ -41,7 +40,7 @@ from guard.revealing import Revealing
 from guard.rewrite import GuardedQuery, rewrite
 from guard.source import Source, Sources
 from guard.standing import Standing
-from guard.templates import PROPOSE_CHANGE, RUN_QUERY, Template, Tool, bound
+from guard.templates import PROPOSE_CHANGE, RUN_QUERY, Template, Tool
 from guard.trail import Heard, Trail
 from guard.values import MOST_VALUES, grouped, listable, listing, with_rows
 
@@ -347,17 +346,7 @@ class Gate:
     ) -> tuple[Template, str]:
         """Steps before the first, for a template: the arguments checked and put in their places."""
         try:
-            scope = scope_in(policy, caller, source)
-            found = next((t for t in templates_in(policy, scope) if t.name == name), None)
-            if found is None:
-                raise refuse(
-                    "template.unknown",
-                    "There is no such template that you may use.",
-                    part=name[:64],
-                )
-            values = found.checked(arguments)
-            today = scope.settings.today or dt.datetime.now(dt.UTC).date()
-            return found, bound(found.settings, scope.settings.engine, values, today)
+            return bound_in(policy, scope_in(policy, caller, source), name, arguments)
         except Refused as refused:
             heard = self._trail.called(log_safe(name[:64]), source, caller, policy)
             self._trail.denied(heard, refused.refusal, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +15,7 @@ from guard.policy import Decision, Scope, decide, narrowed, reopens, scope_of
 from guard.policyfile import Policy
 from guard.pseudonyms import Known, check_text, resolved
 from guard.statement import Statement, parse
-from guard.templates import Template, Tool
+from guard.templates import Template, Tool, bound
 from guard.toolpolicy import BUILT_IN
 
 
@@ -75,6 +76,30 @@ def templates_in(policy: Policy, scope: Scope) -> tuple[Template, ...]:
         for name, settings in policy.templates.items()
         if name in scope.tools
     )
+
+
+def bound_in(
+    policy: Policy,
+    scope: Scope,
+    name: str,
+    arguments: Mapping[str, object],
+    day: dt.date | None = None,
+) -> tuple[Template, str]:
+    """Returns a template that the person may use, and its statement with the arguments in it.
+
+    `day` is what `:today` stands for where the source has no day of its own; else it is today.
+
+    Raises:
+        Refused: `template.*`: there is none for the person, or an argument is wrong.
+    """
+    found = next((t for t in templates_in(policy, scope) if t.name == name), None)
+    if found is None:
+        raise refuse(
+            "template.unknown", "There is no such template that you may use.", part=name[:64]
+        )
+    values = found.checked(arguments)
+    today = scope.settings.today or day or dt.datetime.now(dt.UTC).date()
+    return found, bound(found.settings, scope.settings.engine, values, today)
 
 
 def _instead(scope: Scope) -> str | None:

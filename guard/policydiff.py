@@ -9,9 +9,11 @@ from typing import Literal
 from guard.catalog import Catalog, Table
 from guard.policy import Principal, Scope, scope_of
 from guard.policyfile import Policy, SourcePolicy
+from guard.templates import takes, touched
+from guard.toolpolicy import BUILT_IN, TemplatePolicy
 
 Effect = Literal["gains", "loses", "changes"]
-_CHECKED_BY_SCOPE = frozenset({"roles", "sources", "sha256", "text", "folder"})
+_CHECKED_BY_SCOPE = frozenset({"roles", "sources", "templates", "sha256", "text", "folder"})
 _TAGS = frozenset({"tags", "free_text"})
 
 
@@ -62,6 +64,7 @@ def _person(
         yield (
             ("gains", f"the source {source}") if old is None else ("loses", f"the source {source}")
         )
+    yield from _tools(source, old, new)
     if catalog is None:
         if old is not None and new is not None and old.grants != new.grants:
             yield "changes", f"rights in {source}, which cannot be read now"
@@ -75,6 +78,19 @@ def _person(
                 yield "changes", f"limit {key} in {source}: {before[key]} to {value}"
         if old.unmasked != new.unmasked or old.reveal != new.reveal:
             yield "changes", f"which masked values may be seen in {source}"
+
+
+def _tools(source: str, old: Scope | None, new: Scope | None) -> Iterable[tuple[Effect, str]]:
+    """Tools and templates that come or go; the built-in ones come with a source."""
+    had = old.tools if old is not None else _built_in(new)
+    has = new.tools if new is not None else _built_in(old)
+    for name in sorted(had ^ has):
+        word = "tool" if name in BUILT_IN else "template"
+        yield from _right(f"the {word} {name} in {source}", name in had, name in has)
+
+
+def _built_in(scope: Scope | None) -> frozenset[str]:
+    return frozenset(BUILT_IN) & scope.tools if scope is not None else frozenset()
 
 
 def _table(
@@ -123,10 +139,50 @@ def _everybody(
         if old is not None and new is not None:
             found += _tags(source, old, new, catalogs[source])
             found += _settings(f"sources.{source}", _plain(old), _plain(new))
+    found += _templates(before, after)
     skip = _CHECKED_BY_SCOPE
     kept = [p.model_dump(mode="json", exclude=set(skip)) for p in (before, after)]
     found += _settings("", kept[0], kept[1])
     return found
+
+
+def _templates(before: Policy, after: Policy) -> Iterable[Meaning]:
+    """What becomes of each template; who may use it is told with people's tools."""
+    for name in dict.fromkeys([*before.templates, *after.templates]):
+        old, new = before.templates.get(name), after.templates.get(name)
+        for what in _template(name, old, new, before, after):
+            yield Meaning(effect="changes", people=(), what=what)
+
+
+def _template(
+    name: str,
+    old: TemplatePolicy | None,
+    new: TemplatePolicy | None,
+    before: Policy,
+    after: Policy,
+) -> Iterable[str]:
+    told = f"template {name}"
+    if new is None:
+        yield f"{told} is gone: no form, no agent and no command can run it any more"
+        return
+    now = touched(new, after.sources[new.source].engine)
+    if old is None:
+        on = ", ".join(sorted(now)) or "no table"
+        yield f"{told} is new: {new.effect}, on {on} in {new.source}, takes {takes(new)}"
+        return
+    if old.source != new.source:
+        yield f"{told} runs in {new.source}, no more in {old.source}"
+    if old.sql != new.sql:
+        was = touched(old, before.sources[old.source].engine)
+        parts = [f"now on {t}" for t in sorted(now - was)]
+        parts += [f"no more on {t}" for t in sorted(was - now)]
+        on = "; ".join(parts) or f"on the same tables, {', '.join(sorted(now)) or 'none'}"
+        yield f"{told} sends another statement: {on}"
+    if old.effect != new.effect:
+        yield f"{told} is {new.effect} now, was {old.effect}"
+    skip = {"sql", "source", "effect"}
+    dumps = [t.model_dump(mode="json", exclude=skip) for t in (old, new)]
+    yield from (m.what for m in _settings(f"templates.{name}", *dumps))
 
 
 def _plain(settings: SourcePolicy) -> dict[str, object]:

@@ -1,13 +1,13 @@
 """Recorded statements judged again: by the policy in force and by one that might be. Nothing runs.
 
 The trail knows a statement's shape and a keyed hash of its text, never the text. The texts are
-those that the store keeps with people's own turns and change requests; a text belongs to a record
-when its keyed hash is the recorded one. Statements without a kept text are counted, not guessed.
+those that the store keeps (`guard.kept`); a text belongs to a record when its keyed hash is the
+recorded one. The call of a template is made again under both policies, with the arguments it had.
+Statements without a kept text are counted, not guessed.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,24 +16,27 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from audit import Action, AuditEvent, AuditLog, Filter
+from audit import Action, Agent, AuditEvent, AuditLog, Filter
 from guard.caller import Caller
 from guard.catalog import Catalog
-from guard.errors import ConfigurationError, SourceUnavailable
-from guard.explaining import Explained, explain
+from guard.errors import ConfigurationError, Refused, SourceUnavailable
+from guard.explaining import explain
 from guard.inforce import InForce
+from guard.judging import scope_in
+from guard.kept import Kept, kept
 from guard.logtext import without_literals
 from guard.policy import Allow, Hold, Principal
 from guard.policyfile import Policy
 from guard.source import Sources, reach_of
 from redaction import mask_tokens
-from store import Store, changes, steps
+from store import Store
 
-Turned = Literal["allowed to denied", "denied to allowed", "masks", "rows or limits", "rule"]
+Turned = Literal[
+    "allowed to denied", "denied to allowed", "masks", "statement", "rows or limits", "rule"
+]
+"""`statement`: the template sends another one."""
 How = Literal["conversation", "command line", "console"]
 """Where a statement came from."""
-_TOOLS = ("run_query", "propose_change", "reveal_query")
-_TEXTS = 10_000
 _PAGE = 500
 _EXAMPLE = 400
 
@@ -47,6 +50,7 @@ class Outcome:
     masked: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    sql: str = field(default="", repr=False)
 
     @property
     def runs(self) -> bool:
@@ -106,6 +110,7 @@ class _Recorded:
     person: str
     source: str
     hmac: str
+    template: str | None
 
 
 @dataclass
@@ -150,14 +155,15 @@ class Replayer:
         """
         base = self._policies.current()
         recorded = tuple(self._recorded(last))
-        texts = self._texts()
+        texts = kept(self._store, self._log.digest, base)
         found, people = _Found(), dict[str, Principal | None]()
         catalogs = _Catalogs(base, candidate, self._sources)
         for done, one in enumerate(recorded):
             progress(done, len(recorded))
             if one.person not in people:
                 people[one.person] = self._look_up(one.person)
-            self._judge(one, texts.get(one.hmac), people[one.person], catalogs, found)
+            text = texts.get((one.hmac, one.template))
+            self._judge(one, text, people[one.person], catalogs, found)
         progress(len(recorded), len(recorded))
         return Replay(
             base=base.sha256,
@@ -184,43 +190,30 @@ class Replayer:
                 return
             offset += _PAGE
 
-    def _texts(self) -> dict[str, str]:
-        """The full texts the store keeps, by their keyed hash."""
-        with self._store.read() as conn:
-            kept = steps.recent(conn, _TOOLS, limit=_TEXTS)
-            asked = changes.statements(conn, limit=_TEXTS)
-        found = {self._log.digest(text): text for text in asked}
-        for args in kept:
-            sql = json.loads(args).get("sql")
-            if isinstance(sql, str):
-                found[self._log.digest(sql)] = sql
-        return found
-
     def _judge(
         self,
         one: _Recorded,
-        sql: str | None,
+        sent: Kept | None,
         person: Principal | None,
         catalogs: _Catalogs,
         found: _Found,
     ) -> None:
-        if person is None or sql is None or mask_tokens(sql):
-            no_text = _NO_TEXT[one.how] if sql is None else _PSEUDONYM
+        if person is None or sent is None or mask_tokens(sent.sql):
+            unknown = _NO_TEXT["template" if one.template else one.how]
+            no_text = unknown if sent is None else _PSEUDONYM
             found.skipped[_GONE if person is None else no_text] += 1
             return
         caller = Caller(principal=person, channel="console")
         try:
             before = _outcome(
-                explain(sql, one.source, caller, catalogs.base, partial(catalogs.now, one.source))
+                sent, one.source, caller, catalogs.base, partial(catalogs.now, one.source)
             )
         except (SourceUnavailable, ConfigurationError):
             found.skipped[f"the source {one.source} cannot be read now"] += 1
             return
         try:
             after = _outcome(
-                explain(
-                    sql, one.source, caller, catalogs.candidate, partial(catalogs.then, one.source)
-                )
+                sent, one.source, caller, catalogs.candidate, partial(catalogs.then, one.source)
             )
         except (SourceUnavailable, ConfigurationError):
             after = Outcome(decision="denied", rule="source.unavailable")
@@ -229,8 +222,9 @@ class Replayer:
         if turned is not None:
             differs = _differs(before, after)
             group = (person.name, one.source, turned, before.rule, after.rule, *differs)
-            shape = without_literals(sql, catalogs.base.sources[one.source].engine)[:_EXAMPLE]
-            found.flips.setdefault(group, []).append(shape)
+            shape = without_literals(sent.sql, catalogs.base.sources[one.source].engine)
+            shape = f"{one.template}: {shape}" if one.template else shape
+            found.flips.setdefault(group, []).append(shape[:_EXAMPLE])
 
 
 class _Catalogs:
@@ -270,6 +264,7 @@ _NO_TEXT = {
     "conversation": "too long ago, so that only its shape is kept",
     "command line": "sent on the command line, which keeps no text",
     "console": "made by the console itself, to list values that questions may name",
+    "template": "sent by a template whose arguments are not kept, or that was another one then",
 }
 _PSEUDONYM = "looks up a pseudonym, which only its conversation can resolve"
 _GONE = "by an account that may not act any more"
@@ -285,17 +280,25 @@ def _statement(event: AuditEvent) -> _Recorded | None:
         person=event.actor.on_behalf_of or event.actor.id,
         source=action.source or "",
         hmac=action.statement_hmac,
+        template=agent.tool if (agent := event.part(Agent)) is not None else None,
     )
 
 
-def _outcome(explained: Explained) -> Outcome:
+def _outcome(
+    sent: Kept, source: str, caller: Caller, policy: Policy, catalog: Callable[[], Catalog]
+) -> Outcome:
+    """What a policy makes of the call. Raises what `explain` does."""
+    try:
+        sql = sent.under(policy, scope_in(policy, caller, source))
+    except Refused as refused:
+        return Outcome(decision="denied", rule=refused.refusal.rule)
+    explained = explain(sql, source, caller, policy, catalog)
     if explained.refusal is not None:
         return Outcome(decision="denied", rule=explained.refusal.rule)
     decision = explained.judgement.decision if explained.judgement else None
     if isinstance(decision, Hold):
-        return Outcome(
-            decision="held", rule=decision.rule, limits=(f"{decision.approvers} must approve",)
-        )
+        approvers = (f"{decision.approvers} must approve",)
+        return Outcome(decision="held", rule=decision.rule, limits=approvers, sql=sql)
     if not isinstance(decision, Allow):
         return Outcome(decision="denied", rule="guard.failed")
     terms = decision.terms
@@ -305,6 +308,7 @@ def _outcome(explained: Explained) -> Outcome:
         masked=tuple(c.name for c in explained.columns if c.masked is not None),
         rows=tuple(f"{table}: {condition}" for table, condition in terms.row_filters),
         limits=tuple(f"{key} = {value}" for key, value in terms.limits.model_dump().items()),
+        sql=sql,
     )
 
 
@@ -313,6 +317,8 @@ def _turned(before: Outcome, after: Outcome) -> Turned | None:
         return "allowed to denied" if before.runs else "denied to allowed"
     if before.masked != after.masked:
         return "masks"
+    if before.sql != after.sql:
+        return "statement"
     if (before.rows, before.limits) != (after.rows, after.limits):
         return "rows or limits"
     return "rule" if (before.rule, before.decision) != (after.rule, after.decision) else None
@@ -333,9 +339,10 @@ def _differs(before: Outcome, after: Outcome) -> tuple[tuple[str, ...], tuple[st
 _ORDER: dict[object, int] = {
     "denied to allowed": 0,
     "masks": 1,
-    "allowed to denied": 2,
-    "rows or limits": 3,
-    "rule": 4,
+    "statement": 2,
+    "allowed to denied": 3,
+    "rows or limits": 4,
+    "rule": 5,
 }
 
 

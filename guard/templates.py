@@ -182,6 +182,12 @@ def check_template(settings: TemplatePolicy, dialect: str) -> None:
         raise ValueError(f"effect: the statement is {_effect(access)}, not {settings.effect}")
 
 
+def touched(settings: TemplatePolicy, dialect: str) -> frozenset[str]:
+    """Returns the tables in the statement of a template that was checked."""
+    text = bound(settings, dialect, samples(settings), dt.date(2026, 1, 31))
+    return frozenset(classify(parse(text, dialect), None).tables)
+
+
 def samples(settings: TemplatePolicy) -> dict[str, Bindable]:
     """Returns a value for each argument, as a template is tried with."""
     return {name: _sample(argument) for name, argument in settings.arguments.items()}

@@ -160,10 +160,19 @@ def list_of(conn: Connection, turn: str, *, after: int = 0) -> tuple[Step, ...]:
     return build_all(Step, conn.execute(query.order_by(_t.c.seq)).all())
 
 
-def recent(conn: Connection, tools: Collection[str], *, limit: int) -> tuple[str, ...]:
-    """Returns the arguments of the last steps of these tools, whoever's, newest first."""
-    query = select(_t.c.args_json).where(_t.c.tool.in_(tools))
-    return tuple(conn.execute(query.order_by(_t.c.started_at.desc()).limit(limit)).scalars())
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What a step asked of a tool, and when."""
+
+    tool: str
+    args_json: str
+    started_at: dt.datetime
+
+
+def recent(conn: Connection, tools: Collection[str], *, limit: int) -> tuple[Sent, ...]:
+    """Returns what the last steps of these tools asked, whoever's, newest first."""
+    query = select(*columns(Sent, _t)).where(_t.c.tool.in_(tools))
+    return build_all(Sent, conn.execute(query.order_by(_t.c.started_at.desc()).limit(limit)).all())
 
 
 def blob(conn: Connection, turn: str, call_id: str) -> bytes | None:
