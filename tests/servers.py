@@ -72,6 +72,7 @@ class ServerDatabase:
             user=self.admin,
             database=self.name,
             autocommit=True,
+            ssl_disabled=True,
             client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS,
         )
 
@@ -133,7 +134,7 @@ def _mariadb_socket() -> str:
     deadline = time.monotonic() + 60
     while True:
         try:
-            pymysql.connect(unix_socket=str(socket), user="root").close()
+            pymysql.connect(unix_socket=str(socket), user="root", ssl_disabled=True).close()
         except pymysql.err.OperationalError:
             if time.monotonic() > deadline or process.poll() is not None:
                 raise

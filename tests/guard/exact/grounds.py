@@ -152,17 +152,20 @@ class Post:
     engine: ChangeEngine
     order: dict[str, list[str]]
 
+    def __post_init__(self) -> None:
+        self._reader = psycopg.connect(self.database.url(), autocommit=True)
+        self._reader.execute("SET TimeZone = 'UTC'")
+
     def columns(self, table: str) -> list[str]:
         return self.order[table]
 
     def dump(self) -> Dump:
         found = {}
-        with psycopg.connect(self.database.url(), autocommit=True) as db:
-            db.execute("SET TimeZone = 'UTC'")
-            for name, columns in self.order.items():
-                cells = ", ".join(map(_quoted, columns))
-                with db.cursor().copy(f"COPY (SELECT {cells} FROM {_quoted(name)}) TO STDOUT") as c:
-                    found[name] = Counter(tuple(_text(v) for v in row) for row in c.rows())
+        for name, columns in self.order.items():
+            cells = ", ".join(map(_quoted, columns))
+            copy = f"COPY (SELECT {cells} FROM {_quoted(name)}) TO STDOUT"
+            with self._reader.cursor().copy(copy) as c:
+                found[name] = Counter(tuple(_text(v) for v in row) for row in c.rows())
         return found
 
     def whole(self) -> str:

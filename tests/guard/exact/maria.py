@@ -58,6 +58,7 @@ class Maria:
             use_unicode=False,
             conv={},
             autocommit=None,
+            ssl_disabled=True,
             init_command="SET time_zone = '+00:00'",
         )
 
