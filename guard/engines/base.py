@@ -147,13 +147,41 @@ class Captured:
 
 
 Found = Literal["before", "after", "neither"]
+Step = Literal["run", "rows", "before", "after", "back"]
+"""What a preview does: it runs the change, reads the rows it touched (as they were `before` and as
+they are `after`, where those are two things to read), takes it back. It may run the change twice.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """How far a preview is: the step, the rows it has seen to, and of about how many.
+
+    `of` is None where nobody knows before the step has ended.
+    """
+
+    step: Step
+    rows: int = 0
+    of: int | None = None
+
+
+Told = Callable[[Reached], None]
+"""Hears how far a preview is, from the thread that makes it. MUST return at once."""
+
+
+def unheard(_: Reached) -> None:
+    """Hears nothing."""
 
 
 class ChangeEngine(Protocol):
     """A source as the write role. Reads never go through it."""
 
-    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+    def preview(
+        self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Diff:
         """Returns the exact diff of a change; it was run and rolled back.
+
+        `told` hears how far it is; `cancel` stops it where it is, on the server too.
 
         Raises:
             Refused: no exact preview is possible, a cap was passed, or the engine refused

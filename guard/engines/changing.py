@@ -23,6 +23,8 @@ from guard.engines.base import (
     ChangeEngine,
     Engine,
     Found,
+    Told,
+    unheard,
 )
 from guard.engines.embedded import EmbeddedEngine
 from guard.engines.worker import Stopped, Worker, WorkerDied, WorkerSettings
@@ -36,6 +38,8 @@ _FILE_BYTES = 1 << 42
 """The write role writes: its process may make the file larger."""
 _SLACK_MS = 2_000
 _COMMIT_MS = 60_000
+_TURN_SECONDS = 0.1
+"""How often an order that waits for its turn looks whether it was stopped."""
 _FOUND = TypeAdapter(Literal["before", "after", "neither"])
 
 
@@ -110,10 +114,12 @@ class EmbeddedChanges:
         self._lock = threading.Lock()
         self._worker: Worker | None = None
 
-    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+    def preview(
+        self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Diff:
         """Returns the exact diff of a change. Raises what `ChangeEngine.preview` does."""
-        with self._lock:
-            return self._captured("preview", change, caps, cancel).diff
+        with self._waited(cancel):
+            return self._captured("preview", change, caps, cancel, told).diff
 
     def apply(
         self,
@@ -158,7 +164,20 @@ class EmbeddedChanges:
             finally:
                 self._drop()
 
-    def _captured(self, op: str, change: Change, caps: ChangeCaps, cancel: Cancel) -> Captured:
+    @contextlib.contextmanager
+    def _waited(self, cancel: Cancel) -> Iterator[None]:
+        """Holds the order's turn; one that is stopped while it waits never gets it."""
+        while not self._lock.acquire(timeout=_TURN_SECONDS):
+            if cancel.is_set():
+                raise faults.stopped("cancelled")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _captured(
+        self, op: str, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Captured:
         request = {
             "op": op,
             "sql": change.sql,
@@ -171,14 +190,14 @@ class EmbeddedChanges:
             "timeout_ms": caps.timeout_ms,
             "lock_timeout_ms": caps.lock_timeout_ms,
         }
-        payload = self._call(request, 4 * caps.timeout_ms + _SLACK_MS, cancel)
+        payload = self._call(request, 4 * caps.timeout_ms + _SLACK_MS, cancel, told)
         try:
-            told = _Told.model_validate_json(payload)
+            found = _Told.model_validate_json(payload)
         except ValidationError as error:
             self._drop()
             raise faults.to_error("engine", self._source) from error
-        image = json.dumps(told.image, separators=(",", ":")).encode()
-        return Captured(diff=told.diff, undo_image=image)
+        image = json.dumps(found.image, separators=(",", ":")).encode()
+        return Captured(diff=found.diff, undo_image=image)
 
     def _end(self, op: Literal["commit", "rollback"]) -> None:
         """Ends the open transaction; a process that dies in a commit leaves its outcome unknown."""
@@ -192,12 +211,18 @@ class EmbeddedChanges:
                     "change is being found out."
                 ) from error
 
-    def _call(self, request: Mapping[str, object], timeout_ms: int, cancel: Cancel) -> bytes:
+    def _call(
+        self,
+        request: Mapping[str, object],
+        timeout_ms: int,
+        cancel: Cancel,
+        told: Told = unheard,
+    ) -> bytes:
         try:
             if self._worker is None or not self._worker.alive:
                 self._worker = Worker(self._path, self._settings)
             reply = self._worker.call(
-                request, timeout_ms=timeout_ms, max_payload=_PAYLOAD, cancel=cancel
+                request, timeout_ms=timeout_ms, max_payload=_PAYLOAD, cancel=cancel, told=told
             )
         except Stopped as stop:
             self._drop()

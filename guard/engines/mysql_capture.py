@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
+from guard.engines.base import Reached, Told, unheard
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange, Touched, same, sort_text
 from guard.engines.mysql_session import Session, literal, quoted
@@ -21,11 +22,19 @@ from guard.engines.mysql_shape import Shape, inexact
 from guard.engines.mysql_tables import Table
 from guard.errors import Refused
 
+_TELL_ROWS = 1_000
 _TOLD = re.compile(r"Rows matched: (\d+)\s+Changed: (\d+)")
 
 
-def captured(session: Session, table: Table, shape: Shape, sql: str, max_rows: int) -> TableChange:
-    """Returns what the statement did; the transaction stays open.
+def captured(
+    session: Session,
+    table: Table,
+    shape: Shape,
+    sql: str,
+    max_rows: int,
+    told: Told = unheard,
+) -> TableChange:
+    """Returns what the statement did; the transaction stays open. `told` hears how far it is.
 
     Raises:
         Refused: `preview.*`: the rows cannot be told exactly.
@@ -33,9 +42,10 @@ def captured(session: Session, table: Table, shape: Shape, sql: str, max_rows: i
     """
     triggered = _triggered(session)
     if shape.verb == "insert":
+        told(Reached(step="run", of=len(shape.rows)))
         touched = _inserted(session, table, shape, sql, max_rows)
     else:
-        touched = _picked(session, table, shape, sql, max_rows)
+        touched = _picked(session, table, shape, sql, max_rows, told)
     if _triggered(session) != triggered:
         raise inexact("triggers", f"{table.name} has triggers, which may change other rows.")
     return change_of(table, touched)
@@ -63,11 +73,15 @@ def _triggered(session: Session) -> str | None:
     return found[0][1] if found else None
 
 
-def _picked(session: Session, table: Table, shape: Shape, sql: str, max_rows: int) -> list[Touched]:
+def _picked(
+    session: Session, table: Table, shape: Shape, sql: str, max_rows: int, told: Told
+) -> list[Touched]:
     _check_assigned(table, shape)
-    before = _before(session, table, shape, max_rows)
+    before = _before(session, table, shape, max_rows, told)
+    told(Reached(step="run", of=len(before)))
     session.query(sql)
-    affected, told = session.affected_rows(), _TOLD.search(session.told())
+    affected, said = session.affected_rows(), _TOLD.search(session.told())
+    told(Reached(step="after", of=len(before)))
     after = {table.key_of(r): r for r in table.rows(session, [table.key_of(r) for r in before])}
     if shape.verb == "delete":
         if after or affected != len(before):
@@ -78,12 +92,12 @@ def _picked(session: Session, table: Table, shape: Shape, sql: str, max_rows: in
         for row in before
         if table.key_of(row) in after and not same(row, after[table.key_of(row)])
     ]
-    if told is None:
+    if said is None:
         # The server says nothing of rows where it sees at once that there are none (LIMIT 0).
         if before or affected:
             raise mismatch()
         return []
-    matched, changed = int(told[1]), int(told[2])
+    matched, changed = int(said[1]), int(said[2])
     if not len(after) == len(before) == matched or not len(touched) == changed == affected:
         raise mismatch()
     return touched
@@ -96,7 +110,7 @@ def _check_assigned(table: Table, shape: Shape) -> None:
         raise inexact("key_changes", f"It changes the key of {table.name}.", moved[0])
 
 
-def _before(session: Session, table: Table, shape: Shape, max_rows: int) -> list[Row]:
+def _before(session: Session, table: Table, shape: Shape, max_rows: int, told: Told) -> list[Row]:
     """Locks and returns the rows that the statement's own tail picks."""
     alias = shape.alias
     name = f"{table.quoted} AS {quoted(alias)}" if alias else table.quoted
@@ -106,10 +120,13 @@ def _before(session: Session, table: Table, shape: Shape, max_rows: int) -> list
     if stream is None:
         raise mismatch()
     rows: list[Row] = []
+    told(Reached(step="before"))
     while (values := stream.next()) is not None:
         if len(rows) >= max_rows:
             raise Fault("too_many_rows")
         rows.append(table.row(values))
+        if len(rows) % _TELL_ROWS == 0:
+            told(Reached(step="before", rows=len(rows)))
     return rows
 
 

@@ -21,10 +21,11 @@ from pydantic import TypeAdapter, ValidationError
 from guard.address import ServerAddress
 from guard.diff import Diff
 from guard.engines import faults, mysql_faults
-from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Found
+from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Found, Reached, Told, unheard
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange, Touched
-from guard.engines.child.writing import Capture, carries_now, told, with_second
+from guard.engines.child.writing import Capture, carries_now, with_second
+from guard.engines.child.writing import told as written
 from guard.engines.mysql_capture import captured, change_of
 from guard.engines.mysql_images import found_in, image_of, replay, rows_in, table_in
 from guard.engines.mysql_running import Stopped, watched
@@ -54,17 +55,22 @@ class MysqlChanges:
         self._source = source
         self._connect = functools.partial(Session, self._login)
 
-    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+    def preview(
+        self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Diff:
         """Returns the exact diff of a change. Raises what `ChangeEngine.preview` does."""
         started = time.perf_counter_ns()
         with self._told():
             with self._transaction(caps, cancel) as session:
-                first, _ = self._performed(session, change, caps)
+                first, _ = self._performed(session, change, caps, told)
             if carries_now(first):
                 cancel.wait(1.0 - time.time() % 1.0)
             with self._transaction(caps, cancel) as session:
-                second, table = self._performed(session, change, caps)
+                second, table = self._performed(session, change, caps, told)
+                told(Reached(step="back", of=second.total))
                 verified = _taken_back(session, table, second)
+        if cancel.is_set():
+            raise faults.stopped("cancelled")  # else what was cut off would pass for no way back
         notes = [*first.notes]
         if not verified:
             notes.append("Taking this back was tried and did not give the same rows.")
@@ -148,7 +154,7 @@ class MysqlChanges:
         return session
 
     def _performed(
-        self, session: Session, change: Change, caps: ChangeCaps
+        self, session: Session, change: Change, caps: ChangeCaps, told: Told = unheard
     ) -> tuple[Capture, Table]:
         """Runs the change in the open transaction and finds what it did."""
         notes: tuple[str, ...] = ()
@@ -157,8 +163,9 @@ class MysqlChanges:
             table = table_of(session, shape, self._login.database)
             if shape.verb == "insert" and any(c.generated_key for c in table.columns):
                 notes = (_COUNTED,)
-            found = captured(session, table, shape, change.sql, caps.max_rows)
+            found = captured(session, table, shape, change.sql, caps.max_rows, told)
         else:
+            told(Reached(step="run"))
             table, found = self._undone(session, change.undo_image or b"", caps.max_rows)
         capture = Capture(
             tables=[found] if found.rows else [],
@@ -223,5 +230,5 @@ def _diff(
     capture: Capture, decided: Mapping[str, Sequence[str]], caps: ChangeCaps, started: int
 ) -> Diff:
     elapsed_us = (time.perf_counter_ns() - started) // 1000
-    diff = json.loads(told(capture, decided, caps.shown_rows, elapsed_us))["diff"]
+    diff = json.loads(written(capture, decided, caps.shown_rows, elapsed_us))["diff"]
     return _DIFF.validate_python(diff)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from guard.engines.base import Reached, Step, Told, unheard
 from guard.engines.child import images
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange
@@ -82,7 +83,7 @@ def counted(writer: Connection, *, catalog: bool = False) -> dict[int, Counted]:
     }
 
 
-def capture(pair: Pair, max_rows: int, told: Callable[[int], None] = lambda _: None) -> Found:
+def capture(pair: Pair, max_rows: int, told: Told = unheard) -> Found:
     """Returns what the transaction has changed up to now. `told` hears how many rows were read.
 
     Raises:
@@ -94,15 +95,17 @@ def capture(pair: Pair, max_rows: int, told: Callable[[int], None] = lambda _: N
     if total > 2 * max_rows:
         raise Fault("too_many_rows")
     leaves = leaves_of(pair.writer, list(counts))
+    gone = sum(c.updated + c.deleted for c in counts.values())
+    new = sum(c.inserted + c.updated for c in counts.values())
+    heard = (_Heard("before", gone, told), _Heard("after", new, told))
     olds: dict[int, list[Row]] = {}
     news: dict[int, list[Row]] = {}
     for leaf in leaves:
         if not leaf.plain:
             raise Fault("not_exact")
-        before, after = _exactly(pair, leaf, counts[leaf.oid])
+        before, after = _exactly(pair, leaf, counts[leaf.oid], heard)
         olds.setdefault(leaf.root.oid, []).extend(before)
         news.setdefault(leaf.root.oid, []).extend(after)
-        told(sum(map(len, olds.values())) + sum(map(len, news.values())))
     roots = sorted({leaf.root.oid: leaf.root for leaf in leaves}.values(), key=lambda t: t.name)
     changes = [_change(t, olds[t.oid], news[t.oid]) for t in roots]
     if sum(len(c.rows) for c in changes) > max_rows:
@@ -115,23 +118,39 @@ def capture(pair: Pair, max_rows: int, told: Callable[[int], None] = lambda _: N
     )
 
 
-def _exactly(pair: Pair, leaf: Leaf, counts: Counted) -> tuple[list[Row], list[Row]]:
+class _Heard:
+    """Tells how many rows of one step were read, of all that the server counted."""
+
+    def __init__(self, step: Step, of: int, told: Told) -> None:
+        self._step, self._of, self._told = step, of, told
+        self._rows = 0
+
+    def read(self, rows: int) -> None:
+        """Takes in that as many more rows were read; some are read a second time."""
+        self._rows = min(self._of, self._rows + rows)
+        self._told(Reached(step=self._step, rows=self._rows, of=self._of))
+
+
+def _exactly(
+    pair: Pair, leaf: Leaf, counts: Counted, heard: tuple[_Heard, _Heard]
+) -> tuple[list[Row], list[Row]]:
     """Returns the rows that are gone and the rows that are new, checked against the counts."""
     gone, new = counts.updated + counts.deleted, counts.inserted + counts.updated
     own = f"= '{pair.xid % _NUMBERS}'::xid"
-    marked = _read(pair.witness, leaf, f"t.xmax {own}") if gone else []
+    olds, news = heard
+    marked = _read(pair.witness, leaf, f"t.xmax {own}", olds) if gone else []
     before = _gone(pair.writer, leaf, marked)
     after: list[tuple[str, Row]] = []
     if new and not counts.inserted and leaf.root.primary_key:
-        after = _by_key(pair.writer, leaf, [r for _, r in before], f"t.xmin {own}")
+        after = _by_key(pair.writer, leaf, [r for _, r in before], f"t.xmin {own}", news)
     if len(after) != new:
-        after = _read(pair.writer, leaf, f"t.xmin {own}")
+        after = _read(pair.writer, leaf, f"t.xmin {own}", news)
     if len(before) == gone and len(after) == new:
         return [r for _, r in before], [r for _, r in after]
     # A part of the transaction, a row touched twice, or one that somebody else holds a lock on:
     # every row with any mark is looked at, and the difference must still be the counted one.
-    after = _read(pair.writer, leaf, _within(pair.xid))
-    before = _gone(pair.writer, leaf, _read(pair.witness, leaf, "t.xmax <> '0'::xid"))
+    after = _read(pair.writer, leaf, _within(pair.xid), news)
+    before = _gone(pair.writer, leaf, _read(pair.witness, leaf, "t.xmax <> '0'::xid", olds))
     net = counts.inserted - counts.deleted
     fits = len(after) - len(before) == net and len(before) <= gone and len(after) <= new
     if not fits or leaf.root.row_security:
@@ -149,7 +168,7 @@ def _within(xid: int) -> str:
 
 
 def _by_key(
-    connection: Connection, leaf: Leaf, wanted: Sequence[Row], condition: str
+    connection: Connection, leaf: Leaf, wanted: Sequence[Row], condition: str, heard: _Heard
 ) -> list[tuple[str, Row]]:
     """Returns those matching rows that have the keys of the given ones: no scan is needed."""
     table, found = leaf.root, []
@@ -161,7 +180,7 @@ def _by_key(
         part = wanted[start : start + _CHUNK]
         given = [[text_of(row[i]) for row in part] for i in table.key]
         source = f"JOIN unnest({marks}) AS k({names}) ON {on}"
-        found += _read(connection, leaf, condition, source, given)
+        found += _read(connection, leaf, condition, heard, source, given)
     return found
 
 
@@ -169,6 +188,7 @@ def _read(
     connection: Connection,
     leaf: Leaf,
     condition: str,
+    heard: _Heard,
     joined: str = "",
     given: Sequence[object] = (),
 ) -> list[tuple[str, Row]]:
@@ -176,6 +196,7 @@ def _read(
     table = leaf.root
     cells = "".join(f", {c.text('t')}" for c in table.columns)
     makers = makers_of(table)
+    heard.read(0)
     try:
         found = rows(
             connection,
@@ -184,10 +205,15 @@ def _read(
         )
     except psycopg.errors.InsufficientPrivilege:
         raise unreadable(table) from None
-    return [
-        (place, tuple(None if v is None else m(v) for m, v in zip(makers, values, strict=True)))
-        for place, *values in found
-    ]
+    made: list[tuple[str, Row]] = []
+    for start in range(0, len(found), _CHUNK):
+        part = found[start : start + _CHUNK]
+        made += [
+            (place, tuple(None if v is None else m(v) for m, v in zip(makers, values, strict=True)))
+            for place, *values in part
+        ]
+        heard.read(len(part))
+    return made
 
 
 def unreadable(table: Table) -> Refused:

@@ -19,11 +19,12 @@ from pydantic import TypeAdapter
 
 from guard.diff import Diff
 from guard.engines import faults
-from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Found
+from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Found, Reached, Told, unheard
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange
 from guard.engines.child.schema import performed, standing
-from guard.engines.child.writing import Capture, Order, carries_now, told, with_second
+from guard.engines.child.writing import Capture, Order, carries_now, with_second
+from guard.engines.child.writing import told as written
 from guard.engines.postgres_capture import Found as Net
 from guard.engines.postgres_capture import capture, counted
 from guard.engines.postgres_faults import code_of
@@ -50,7 +51,9 @@ class PostgresChanges:
         self._login = login
         self._source = source
 
-    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+    def preview(
+        self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Diff:
         """Returns the exact diff of a change. Raises what `ChangeEngine.preview` does."""
         started = time.perf_counter_ns()
         if _order(change, caps).defines:
@@ -59,16 +62,21 @@ class PostgresChanges:
             return _diff(found, {}, caps, started)
         with self._told(cancel):
             with paired(self._login, caps, cancel) as pair:
-                self._estimate(pair, change, caps)
-                second = first = _performed(pair, change, caps)
+                expected = self._estimate(pair, change, caps)
+                told(Reached(step="run", of=expected))
+                second = first = _performed(pair, change, caps, told)
                 fixed = is_fixed(pair.writer, change.sql, [t.table for t in first.tables])
+                told(Reached(step="back" if fixed else "run", of=first.total))
                 left = _taken_back(pair, first, caps) if fixed else None
             if not fixed:
                 if carries_now(first):
                     cancel.wait(1.0 - time.time() % 1.0)
                 with paired(self._login, caps, cancel) as pair:
-                    second = _performed(pair, change, caps)
+                    second = _performed(pair, change, caps, told)
+                    told(Reached(step="back", of=second.total))
                     left = _taken_back(pair, second, caps)
+        if cancel.is_set():
+            raise faults.stopped("cancelled")  # else what was cut off would pass for no way back
         notes = tuple(_notes(second, left))
         known = with_second(first, second, verified=left is not None and not left, notes=notes)
         diff = _diff(known, known.decided or {}, caps, started)
@@ -136,9 +144,14 @@ class PostgresChanges:
                 )
             time.sleep(0.1)
 
-    def _estimate(self, pair: Pair, change: Change, caps: ChangeCaps) -> None:
+    def _estimate(self, pair: Pair, change: Change, caps: ChangeCaps) -> int | None:
+        """Returns how many rows the server expects to change, None for a way back.
+
+        Raises:
+            Refused: far more than may be counted.
+        """
         if change.sql is None:
-            return
+            return None
         plans = json.loads(run_one(pair.writer, f"EXPLAIN (FORMAT JSON) {change.sql}") or b"[]")
         expected = max((_changed_rows(p["Plan"]) for p in plans), default=0)
         if expected > _FAR * caps.max_rows:
@@ -148,6 +161,7 @@ class PostgresChanges:
                 f"{caps.max_rows:,} (approvals.max_rows). It was not run.",
                 alternative="Split it into smaller changes.",
             )
+        return expected
 
     @contextlib.contextmanager
     def _told(self, cancel: Cancel) -> Iterator[None]:
@@ -174,7 +188,7 @@ def _changed_rows(plan: Mapping[str, Any]) -> int:
     return max([own, *(_changed_rows(p) for p in inner)])
 
 
-def _performed(pair: Pair, change: Change, caps: ChangeCaps) -> Capture:
+def _performed(pair: Pair, change: Change, caps: ChangeCaps, told: Told = unheard) -> Capture:
     """Runs the statement, or puts rows back, and returns what the transaction has changed."""
     order = _order(change, caps)
     if order.defines:
@@ -187,7 +201,7 @@ def _performed(pair: Pair, change: Change, caps: ChangeCaps) -> Capture:
     reading(pair.writer)
     if order.image is not None:
         replay(pair, order.image)
-    return _captured(capture(pair, caps.max_rows), pair)
+    return _captured(capture(pair, caps.max_rows, told), pair)
 
 
 def _order(change: Change, caps: ChangeCaps) -> Order:
@@ -247,5 +261,5 @@ def _notes(done: Capture, left: Sequence[TableChange] | None) -> Iterator[str]:
 
 def _diff(found: Capture, decided: Mapping[str, Any], caps: ChangeCaps, started: int) -> Diff:
     elapsed_us = (time.perf_counter_ns() - started) // 1000
-    diff = json.loads(told(found, decided, caps.shown_rows, elapsed_us))["diff"]
+    diff = json.loads(written(found, decided, caps.shown_rows, elapsed_us))["diff"]
     return _DIFF.validate_python(diff)

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from guard.engines.base import Cancel
+from guard.engines.base import Cancel, Reached, Step, Told, unheard
 from guard.engines.child import entry, wire
 from guard.engines.child.faults import FaultCode
 from guard.engines.child.serve import CONTROL, Hello
@@ -49,8 +49,18 @@ class Stopped(Exception):
         self.cause: Literal["cancelled", "timeout"] = cause
 
 
+class _Line(BaseModel):
+    """How far a preview is, as a worker tells it (`base.Reached`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    step: Step
+    rows: int = Field(ge=0)
+    of: int | None = Field(default=None, ge=0)
+
+
 class Header(BaseModel):
-    """The JSON half of a reply."""
+    """The JSON half of a reply. With `reached` it is a line on the way and the reply follows."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -60,6 +70,7 @@ class Header(BaseModel):
     retire: bool = False
     truncated: bool = False
     elapsed_us: int = 0
+    reached: _Line | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,9 +133,15 @@ class Worker:
         return self._process.poll() is None
 
     def call(
-        self, request: Mapping[str, object], *, timeout_ms: int, max_payload: int, cancel: Cancel
+        self,
+        request: Mapping[str, object],
+        *,
+        timeout_ms: int,
+        max_payload: int,
+        cancel: Cancel,
+        told: Told = unheard,
     ) -> Reply:
-        """Sends one request and returns its reply.
+        """Sends one request and returns its reply; `told` hears what comes before it.
 
         Raises:
             Stopped: `cancel` was set or the time was up; the statement no longer runs.
@@ -136,7 +153,7 @@ class Worker:
         except OSError as error:
             self.discard()
             raise WorkerDied from error
-        return self._receive(self._number, timeout_ms / 1000, max_payload, cancel)
+        return self._receive(self._number, timeout_ms / 1000, max_payload, cancel, told)
 
     def kill(self) -> None:
         """Ends the process at once, whatever it does. Safe to call again and from any thread."""
@@ -151,21 +168,28 @@ class Worker:
         if control >= 0:
             os.close(control)
 
-    def _receive(self, number: int, seconds: float, max_payload: int, cancel: Cancel) -> Reply:
-        frame = wire.FrameReader(max_header=wire.MAX_REPLY_HEADER_BYTES, max_payload=max_payload)
+    def _receive(
+        self,
+        number: int,
+        seconds: float,
+        max_payload: int,
+        cancel: Cancel,
+        told: Told = unheard,
+    ) -> Reply:
+        frames = _Frames(number, max_payload, told)
         try:
-            cause = self._wait(frame, number, seconds, cancel)
+            cause = self._wait(frames, number, seconds, cancel)
         except (OSError, ValueError, wire.BrokenFrame) as error:
             self.discard()
             raise WorkerDied from error
         if cause is not None:
             raise Stopped(cause)
-        return self._checked(frame, number)
+        return self._checked(frames, number)
 
     def _wait(
-        self, frame: wire.FrameReader, number: int, seconds: float, cancel: Cancel
+        self, frames: _Frames, number: int, seconds: float, cancel: Cancel
     ) -> Literal["cancelled", "timeout"] | None:
-        """Reads until the frame is complete; returns why the statement was stopped, if it was."""
+        """Reads until the reply is complete; returns why the statement was stopped, if it was."""
         deadline = time.monotonic() + seconds
         cause: Literal["cancelled", "timeout"] | None = None
         while True:
@@ -179,7 +203,7 @@ class Worker:
                 return cause
             if cause is not None:
                 self._interrupt(number)
-            if self._poll.poll(min(left, TICK_SECONDS) * 1000) and frame.read(self._sock):
+            if self._poll.poll(min(left, TICK_SECONDS) * 1000) and frames.read(self._sock):
                 return cause
 
     def _interrupt(self, number: int) -> None:
@@ -187,18 +211,45 @@ class Worker:
         with contextlib.suppress(OSError):  # the process is gone, which the next read tells
             os.write(self._control, CONTROL.pack(number))
 
-    def _checked(self, frame: wire.FrameReader, number: int) -> Reply:
-        try:
-            header = Header.model_validate_json(frame.header)
-        except ValidationError as error:
-            self.discard()
-            raise WorkerDied from error
-        if header.n != number:
+    def _checked(self, frames: _Frames, number: int) -> Reply:
+        header = frames.header
+        if header is None or header.n != number:
             self.discard()
             raise WorkerDied
         if header.retire:
             self.discard()
-        return Reply(header=header, payload=frame.payload)
+        return Reply(header=header, payload=frames.frame.payload)
+
+
+class _Frames:
+    """The frames of one reply: lines on the way, which are passed on, and the reply itself."""
+
+    def __init__(self, number: int, max_payload: int, told: Told) -> None:
+        self._number, self._max_payload, self._told = number, max_payload, told
+        self.frame = self._next()
+        self.header: Header | None = None
+
+    def read(self, sock: socket.socket) -> bool:
+        """Reads what is there; true when the reply is complete. Raises as `FrameReader.read`.
+
+        Raises:
+            ValueError: a header is not in the agreed form.
+        """
+        if not self.frame.read(sock):
+            return False
+        header = Header.model_validate_json(self.frame.header)
+        line = header.reached
+        if line is None or header.n != self._number:
+            self.header = header
+            return True
+        self.frame = self._next()
+        self._told(Reached(step=line.step, rows=line.rows, of=line.of))
+        return False
+
+    def _next(self) -> wire.FrameReader:
+        return wire.FrameReader(
+            max_header=wire.MAX_REPLY_HEADER_BYTES, max_payload=self._max_payload
+        )
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,6 +57,8 @@ class Reader(Role, Protocol):
         ...
 
 
+_TELL_SECONDS = 0.2
+
 Answer = tuple[dict[str, object], memoryview]
 """The fields of a reply's header and its payload."""
 
@@ -67,9 +70,17 @@ class Stop:
     one which comes early is not lost.
     """
 
-    def __init__(self, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        interrupt: Callable[[], None],
+        tell: Callable[[Mapping[str, object]], None] = lambda _: None,
+    ) -> None:
+        """`tell` sends the parent a line about the running statement."""
         self._lock = threading.Lock()
         self._interrupt = interrupt
+        self._tell = tell
+        self._told_at = 0.0
+        self._step = ""
         self._running = 0
         self._stopped = 0
 
@@ -95,6 +106,17 @@ class Stop:
     def asked(self) -> bool:
         """True when the running statement was asked to stop."""
         return 0 < self._running <= self._stopped
+
+    def reached(self, step: str, rows: int = 0, of: int | None = None) -> None:
+        """Tells the parent how far a preview is (`base.Reached`), not more often than it is read.
+
+        Only for the thread that answers.
+        """
+        now = time.monotonic()
+        if step == self._step and now - self._told_at < _TELL_SECONDS:
+            return
+        self._step, self._told_at = step, now
+        self._tell({"n": self._running, "reached": {"step": step, "rows": rows, "of": of}})
 
 
 Work = Callable[[Stop, Mapping[str, Any]], Answer]

@@ -66,7 +66,7 @@ def serve(data_fd: int, control_fd: int) -> None:
     except Exception as error:  # the parent turns it into a sentence
         wire.send(sock, {"n": 0, "fault": "engine", "kind": type(error).__name__})
         return
-    stop = Stop(role.interrupt)
+    stop = Stop(role.interrupt, functools.partial(wire.send, sock))
     threading.Thread(target=_listen, args=(control_fd, stop), daemon=True).start()
     wire.send(sock, {"n": 0})
     while True:

@@ -7,7 +7,7 @@ the whole row before and after.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from guard.engines.child.sqlite_tables import Table
 
 LOG = "gatehouse_log"
 _OPS = ("insert", "update", "delete")
+_CHUNK = 10_000
 _OP, _OLD, _NEW, _CELLS = 2, 3, 4, 5
 Step = Sequence[Any]
 
@@ -69,16 +70,24 @@ def _trigger(number: int, table: Table, op: str) -> str:
 
 
 def read(
-    connection: sqlite3.Connection, tables: Sequence[Table], counted: int, max_rows: int
+    connection: sqlite3.Connection,
+    tables: Sequence[Table],
+    counted: int,
+    max_rows: int,
+    heard: Callable[[int], None] = lambda _: None,
 ) -> Read:
     """Returns what the log holds. `counted` is what the library's own counter went up by.
+
+    `heard` is told now and then how many steps were read.
 
     Raises:
         Fault: more than `max_rows` steps, or something was counted that is not in the log.
     """
-    steps = connection.execute(
-        f"SELECT * FROM temp.{LOG} ORDER BY seq LIMIT ?", (max_rows + 1,)
-    ).fetchall()
+    steps: list[Step] = []
+    found = connection.execute(f"SELECT * FROM temp.{LOG} ORDER BY seq LIMIT ?", (max_rows + 1,))
+    while part := found.fetchmany(_CHUNK):
+        steps += part
+        heard(len(steps))
     if len(steps) > max_rows:
         raise Fault("too_many_rows")
     # Each logged change adds one row to the log. Rows that REPLACE removes are logged and not

@@ -264,6 +264,7 @@ def _taken_back(connection: sqlite3.Connection, done: _Done, stop: Stop, timeout
     counted = connection.total_changes
     deadline = time.monotonic() + timeout_ms / 1000
     connection.set_progress_handler(lambda: stop.asked() or time.monotonic() > deadline, _STEPS)
+    stop.reached("back", of=len(done.log.steps))
     try:
         put_back(connection, done.log.steps, done.tables)
     except Fault:
@@ -324,6 +325,7 @@ def _logged(
         return _authorize(action, first, second, database, inner)
 
     connection.set_authorizer(authorize)
+    stop.reached("run" if order.sql is not None else "back")
     try:
         if order.sql is not None:
             connection.execute(order.sql).fetchall()
@@ -337,7 +339,14 @@ def _logged(
         connection.execute(text)
     if hanging(connection, undone) - hung:
         raise Fault("constraint")
-    found = log.read(connection, tables, counted, order.max_rows)
+    # Each row was counted as itself and as its line in the log.
+    found = log.read(
+        connection,
+        tables,
+        counted,
+        order.max_rows,
+        lambda rows: stop.reached("rows", rows, max(rows, counted // 2)),
+    )
     names = [c.table for c in found.changes]
     return _Done(log=found, tables=tables, schema_hash=schema_hash(connection, names))
 

@@ -50,6 +50,11 @@ class Capture:
     schema: Sequence[Mapping[str, object]] = ()
     undo: Literal["exact", "partial", "none"] | None = None
 
+    @property
+    def total(self) -> int:
+        """How many rows were touched on all tables."""
+        return sum(len(t.rows) for t in self.tables)
+
 
 class WriteRole(Role, Protocol):
     """One source, opened for writing for the length of one order."""
