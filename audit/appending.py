@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from audit.errors import AuditError, Flooded, Unavailable
@@ -16,7 +15,7 @@ from audit.reading import LogReader, anchor_of
 from audit.record import Receipt
 from audit.remotes import INTERVAL_S, Remotes
 from audit.room import Gauge
-from audit.sequencer import Entry, Placed
+from audit.sequencer import Take
 from audit.sequencer import prepare as prepare_entry
 from audit.sinks import Anchor, Sink
 from audit.storage import Head
@@ -128,15 +127,12 @@ class LogAppender(LogReader):
         """Tries the sinks on other machines now; false when one did not take the checkpoint."""
         return self._remotes.flush()
 
-    def _place(self, groups: Sequence[Sequence[Entry]]) -> tuple[Results, Callable[[], None]]:
+    def _place(self, take: Take) -> Results:
         with self._turn:
-            placed = self._sequencer.place(groups)
-        return placed.results, partial(self._settle, placed)
-
-    def _settle(self, placed: Placed) -> None:
-        placed.settle()
-        if placed.head is not None:
-            self._sent(placed.head)
+            placed = self._sequencer.place(take)
+            if placed.head is not None:
+                self._sent(placed.head)
+        return placed.results
 
     def _sent(self, head: Head) -> None:
         anchor = anchor_of(head)

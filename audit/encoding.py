@@ -22,7 +22,11 @@ MAX_KEY: Final = 64
 _TEXT_LIMITS: Final = (8192, 2048, 512, 128)
 _BYTES_PER_ITEM: Final = 32
 _ENCODER: Final = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    sort_keys=True,
+    ensure_ascii=False,
+    separators=(",", ":"),
+    allow_nan=False,
+    check_circular=False,
 )
 
 
@@ -39,7 +43,7 @@ def plain(value: object) -> Json:
             key is not short ASCII.
     """
     if isinstance(value, str):
-        return clean_text(value)
+        return value if value.isascii() else clean_text(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

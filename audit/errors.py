@@ -2,7 +2,8 @@
 
 AuditError
 ├── Unavailable     the log could not be written or read now: disk, lock, closed, too slow
-│   └── Flooded     one person has begun more than the log takes in a minute
+│   ├── Flooded     one person has begun more than the log takes in a minute
+│   └── Overtaken   somebody else wrote first; nothing was written, and again it goes
 ├── Malformed       the event cannot become a record; the caller has a mistake to mend
 ├── Tampered        what is stored is not what the log wrote last
 │   └── RolledBack  fewer records are stored than were anchored: an older copy, or a new database
@@ -26,6 +27,10 @@ class Unavailable(AuditError):
 
 class Flooded(Unavailable):
     """One person has begun too much at once. Nothing of it may run; wait a minute."""
+
+
+class Overtaken(Unavailable):
+    """Somebody else wrote first, so nothing was written. The log itself tries again."""
 
 
 class Malformed(AuditError):

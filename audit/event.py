@@ -179,8 +179,7 @@ class AuditEvent:
         for value in (self.id, self.actor.id, self.session, self.request, self.parent, self.closes):
             if value is not None and not _is_id(value):
                 raise Malformed(f"An id in an audit event has 1 to {MAX_ID} bytes, in NFC.")
-        groups = [part.group for part in self.parts]
-        if len(groups) != len(set(groups)):
+        if len(self.parts) != len({part.group for part in self.parts}):
             raise Malformed("An audit event has at most one part of each kind.")
         if self.type in CLOSING and self.closes is None:
             raise Malformed(f"{self.type} must name its intent in Effect.intent_id.")
@@ -215,7 +214,8 @@ class AuditEvent:
 def _is_id(value: str) -> bool:
     # Ids stand in columns too, so the cleaned and the given form must be the same.
     # A database may not be able to hold a NUL.
-    return clean_text(value) == value and 0 < len(value.encode()) <= MAX_ID and "\0" not in value
+    same = value.isascii() or clean_text(value) == value
+    return same and 0 < len(value.encode()) <= MAX_ID and "\0" not in value
 
 
 def _present(values: Mapping[str, object]) -> dict[str, Json]:

@@ -237,7 +237,7 @@ class AuditLog(LogAppender):
             head = reading.settled()
             anchored = compare(reading, head, self._keys, newest) if head else 0
         if head is None:
-            self._settle(self._sequencer.place([]))
+            self._place(tuple)
             # From here on a log without any anchor has lost them.
             self._courier.flush()
         elif anchored < head.size:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hmac
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +15,13 @@ from audit import keys as keyfiles
 from audit.chain import Frontier, genesis, leaf_hash
 from audit.checkpoint import signed_last_by
 from audit.encoding import canonical, fit, timestamp
-from audit.errors import Malformed, RolledBack, Tampered
+from audit.errors import Malformed, Overtaken, RolledBack, Tampered
 from audit.event import INTENT, AuditEvent
 from audit.keys import Keys, SigningKey
 from audit.payloads import Payloads, subject_of, with_blob
 from audit.record import MAX_EVENT, Receipt, line_of
 from audit.rotation import keys_for
-from audit.storage import Appending, Head, OpenIntent, Row, Storage
+from audit.storage import Head, OpenIntent, Row, Storage
 
 KEEP_EVERY: Final = 1000
 _HOUR: Final = len("2026-11-20T08")
@@ -49,23 +47,23 @@ def prepare(event: AuditEvent, app: Mapping[str, str], payloads: Payloads | None
     """
     document = event.document(app)
     text = canonical(document)
-    if payloads is not None and len(text.encode()) > MAX_EVENT:
-        whole = canonical({key: value for key, value in document.items() if key != "app"})
-        document = with_blob(document, payloads.seal(subject_of(event), whole))
-    return Entry(event=event, text=fit(document, MAX_EVENT), boot=app["boot"])
+    if len(text.encode()) > MAX_EVENT:
+        if payloads is not None:
+            whole = canonical({key: value for key, value in document.items() if key != "app"})
+            document = with_blob(document, payloads.seal(subject_of(event), whole))
+        text = fit(document, MAX_EVENT)
+    return Entry(event=event, text=text, boot=app["boot"])
+
+
+Take = Callable[[], Sequence[Sequence[Entry]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A batch that was committed: what became of each group, and the head if there are records.
-
-    It is durable once `settle` returned, which MUST be called once. It raises `AuditError`: then
-    nobody knows, and nothing of the batch may be relied on.
-    """
+    """A durable batch: what became of each group, and the head if there are records."""
 
     results: Sequence[Sequence[Receipt] | Malformed]
     head: Head | None
-    settle: Callable[[], None]
 
 
 class Sequencer:
@@ -81,10 +79,11 @@ class Sequencer:
         self._folder = folder
         self._birth = birth
         self.seen = 0
-        self._seeing = threading.Lock()
 
-    def place(self, groups: Sequence[Sequence[Entry]]) -> Placed:
-        """Returns what became of each group, committed and yet to be settled.
+    def place(self, take: Take) -> Placed:
+        """Returns what became of each group, once that is durable.
+
+        `take` gives the groups once it is this log's turn, and the same ones if asked again.
 
         An entry whose event is in the log already gets its old receipt; a group with one that takes
         the id of another event is `Malformed` and left out whole.
@@ -92,10 +91,17 @@ class Sequencer:
         Raises:
             AuditError: nothing of the batch may be relied on.
         """
-        ids = [entry.event.id for group in groups for entry in group]
-        with self._storage.appending(ids) as transaction:
+        try:
+            return self._place(take, sure=False)
+        except Overtaken:
+            return self._place(take, sure=True)
+
+    def _place(self, take: Take, *, sure: bool) -> Placed:
+        with self._storage.appending(sure=sure) as transaction:
             head = self._checked(transaction.head())
-            batch = _Batch(head, self.keys, transaction.known())
+            groups = take()
+            ids = [entry.event.id for group in groups for entry in group]
+            batch = _Batch(head, self.keys, transaction.known(ids))
             if head.size == 0:
                 batch.add(self._birth)
             placed = [batch.add_all(group) for group in groups]
@@ -104,16 +110,11 @@ class Sequencer:
                 transaction.insert(batch.rows)
                 transaction.track(batch.opened, batch.closed)
                 transaction.seal(head, keep=head.kept == head.size)
-        return Placed(
-            results=placed,
-            head=head if batch.rows else None,
-            settle=partial(self._settle, transaction, head.size),
-        )
+        self._saw(head.size)
+        return Placed(results=placed, head=head if batch.rows else None)
 
-    def _settle(self, transaction: Appending, size: int) -> None:
-        transaction.settle()
-        with self._seeing:
-            self.seen = max(self.seen, size)
+    def _saw(self, size: int) -> None:
+        self.seen = max(self.seen, size)
 
     def rotate(self, entry: Callable[[SigningKey, SigningKey], Entry]) -> Head:
         """Replaces the signing key; returns the head after the record that says so.
@@ -125,7 +126,7 @@ class Sequencer:
         Raises:
             AuditError: nobody knows whether the key was replaced; the next opening finds out.
         """
-        with self._storage.appending() as transaction:
+        with self._storage.appending(sure=True) as transaction:
             before = self._checked(transaction.head())
             old, new = self.keys.signing, keyfiles.begin_rotation(self._folder, self.keys)
             batch = _Batch(before, self.keys, {})
@@ -134,7 +135,7 @@ class Sequencer:
             head = batch.head()
             transaction.insert(batch.rows)
             transaction.seal(head, keep=True)
-        self._settle(transaction, head.size)
+        self._saw(head.size)
         self.keys = keyfiles.end_rotation(self._folder, old)
         return head
 
@@ -144,7 +145,7 @@ class Sequencer:
         Raises:
             AuditError: nothing was removed, or nobody knows.
         """
-        with self._storage.appending() as transaction:
+        with self._storage.appending(sure=True) as transaction:
             head = self._checked(transaction.head())
             transaction.prune(upto)
             batch = _Batch(head, self.keys, {})
@@ -152,7 +153,7 @@ class Sequencer:
             head = batch.head()
             transaction.insert(batch.rows)
             transaction.seal(head, keep=head.kept == head.size)
-        self._settle(transaction, head.size)
+        self._saw(head.size)
         return head
 
     def _checked(self, head: Head | None) -> Head:

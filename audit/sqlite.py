@@ -78,13 +78,13 @@ class SqliteStorage:
                 )
 
     @contextlib.contextmanager
-    def appending(self, ids: Sequence[str] = ()) -> Iterator[_Appending]:
-        """See `Storage.appending`. One thread at a time may be inside."""
+    def appending(self, *, sure: bool) -> Iterator[_Appending]:
+        """See `Storage.appending`; it is always sure. One thread at a time may be inside."""
         with _translated(), self._lock.held(_LOCK_S):
             connection = self._writing()
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                yield _Appending(connection, ids)
+                yield _Appending(connection)
                 connection.execute("COMMIT")
             except sqlite3.Error:
                 # What a failed commit left behind, the database finds out on a new connection.
@@ -147,18 +147,17 @@ class SqliteStorage:
 
 
 class _Appending:
-    def __init__(self, connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
-        self._ids = ids
 
     def head(self) -> Head | None:
         return _head(self._db)
 
-    def known(self) -> Mapping[str, Row]:
-        marks = ",".join("?" * len(self._ids))
+    def known(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        marks = ",".join("?" * len(ids))
         found = self._db.execute(
             f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})",  # noqa: S608  # as said
-            self._ids,
+            ids,
         )
         return {row.id: row for row in map(_row, found)}
 
@@ -188,9 +187,6 @@ class _Appending:
         self._db.execute("DROP TRIGGER audit_event_no_delete")
         self._db.execute("DELETE FROM audit_event WHERE seq <= ?", (upto,))
         self._db.execute(NO_DELETE)
-
-    def settle(self) -> None:
-        """Does nothing: with synchronous=FULL what is committed is durable."""
 
 
 class _Reading:

@@ -71,8 +71,12 @@ class Appending(Protocol):
         """Returns where the log ends, None for a new one."""
         ...
 
-    def known(self) -> Mapping[str, Row]:
-        """Returns those records whose event ids the append was begun with, by these."""
+    def known(self, ids: Sequence[str]) -> Mapping[str, Row]:
+        """Returns the records of the events with these ids, by id.
+
+        A storage that was not told to be `sure` may return none of them; leaving the block then
+        raises `Overtaken` when there are any.
+        """
         ...
 
     def insert(self, rows: Sequence[Row]) -> None:
@@ -91,17 +95,6 @@ class Appending(Protocol):
         """Removes the records up to number `upto`, which a kept checkpoint covers.
 
         The only delete there is. The same append MUST record it.
-        """
-        ...
-
-    def settle(self) -> None:
-        """Returns once the append, which was left, is durable: call it then, once, always.
-
-        Others may append meanwhile. Before it returns nobody may be told of the append, and its
-        checkpoint MUST NOT leave.
-
-        Raises:
-            Unavailable: nobody knows whether it is durable.
         """
         ...
 
@@ -165,12 +158,14 @@ class Reading(Protocol):
 class Storage(Protocol):
     """A database that holds one log."""
 
-    def appending(self, ids: Sequence[str] = ()) -> AbstractContextManager[Appending]:
-        """Takes the append lock and starts a transaction; leaving the block commits it.
+    def appending(self, *, sure: bool) -> AbstractContextManager[Appending]:
+        """Takes the append lock and starts a transaction; when the block is left, it is durable.
 
-        `Appending.settle` makes it durable. `ids` are those of the events that are to be appended.
+        A storage that is not to be `sure` may go by what it wrote last instead of asking for the
+        lock and the head, and find out when it commits.
 
         Raises:
+            Overtaken: somebody else wrote; nothing of the block is stored. Do it again, `sure`.
             Unavailable: the database cannot be written; nothing of the block may be relied on.
         """
         ...

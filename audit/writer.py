@@ -1,9 +1,9 @@
 """Appends for all threads of a process: one of those that wait writes for all of them.
 
 There is no thread of its own. A caller who finds nobody writing writes at once; whoever comes
-meanwhile waits, and the first of them then writes the whole queue as one batch. While a batch waits
-for the disk the next is written already, once as many came as in the last one: small batches would
-cost more than they gain.
+meanwhile waits, and the first of them then writes the whole queue as one batch. It waits a little
+for those who wrote the last one, whose answers are on their way: small batches cost more than they
+gain.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from typing import Final
 
 from audit.errors import AuditError, Unavailable
 from audit.record import Receipt
-from audit.sequencer import Entry
+from audit.sequencer import Entry, Take
 
 MAX_BATCH: Final = 128
 """Entries in one commit; a larger group is a batch of its own."""
+_PATIENCE_S: Final = 0.01
+"""How long a batch counts as having taken, at most."""
 Results = Sequence[Sequence[Receipt] | AuditError]
-Place = Callable[[Sequence[Sequence[Entry]]], tuple[Results, Callable[[], None]]]
-"""Writes groups; returns what became of each, and what to call to wait until that is durable."""
+Place = Callable[[Take], Results]
+"""Writes the groups that it is given once it is its turn; returns what became of each once that is
+durable."""
 
 
 class _Ticket:
@@ -57,7 +60,9 @@ class Writer:
         self._more = threading.Condition(self._guard)
         self._queue: deque[_Ticket] = deque()
         self._leading = False
-        self._open = self._settling = self._last = 0
+        self._open = self._last = 0
+        self._gathering = False
+        self._took_s = 0.0
         self._closed = False
         self._pid = os.getpid()
 
@@ -100,46 +105,60 @@ class Writer:
             self._queue.append(ticket)
             self._open += 1
             ticket.lead, self._leading = not self._leading, True
-            if self._settling:
+            if self._gathering and len(self._queue) >= self._last:
                 self._more.notify()
 
     def _lead(self) -> None:
-        with self._guard:
-            self._more.wait_for(
-                lambda: not self._settling or len(self._queue) >= self._last, self._timeout_s
-            )
-            batch = [self._queue.popleft()]
-            count = len(batch[0].entries)
-            while self._queue and count + len(self._queue[0].entries) <= MAX_BATCH:
-                batch.append(self._queue.popleft())
-                count += len(batch[-1].entries)
-            self._last, self._settling = len(batch), self._settling + 1
+        self._gather()
+        batch: list[_Ticket] = []
+        begun = time.monotonic()
         try:
-            try:
-                results, settle = self._place([ticket.entries for ticket in batch])
-            finally:
-                self._hand_over()
-            settle()
+            results = self._place(lambda: self._take(batch))
         except AuditError as error:
-            self._fail(batch, error, error)
+            self._fail(self._taken(batch), error, error)
         except Exception as error:  # every caller is told, or the others would wait in vain
-            self._fail(batch, Unavailable(f"The audit log failed: {type(error).__name__}."), error)
+            unknown = Unavailable(f"The audit log failed: {type(error).__name__}.")
+            self._fail(self._taken(batch), unknown, error)
         else:
             for ticket, result in zip(batch, results, strict=True):
                 ticket.result = result
         finally:
-            with self._guard:
-                self._settling -= 1
-                self._more.notify()
-            for ticket in batch:
-                ticket.wake()
+            self._took_s = min(time.monotonic() - begun, _PATIENCE_S)
+            self._taken(batch)
+            self._hand_over(batch)
 
-    def _hand_over(self) -> None:
+    def _gather(self) -> None:
+        """Waits for a queue as long as the last batch, but only half as long as that one took."""
+        with self._guard:
+            if len(self._queue) < self._last:
+                self._gathering = True
+                self._more.wait_for(lambda: len(self._queue) >= self._last, self._took_s / 2)
+                self._gathering = False
+
+    def _take(self, batch: list[_Ticket]) -> Sequence[Sequence[Entry]]:
+        return [ticket.entries for ticket in self._taken(batch)]
+
+    def _taken(self, batch: list[_Ticket]) -> Sequence[_Ticket]:
+        """Moves what waits into `batch`, unless that was done."""
+        with self._guard:
+            if not batch:
+                batch.append(self._queue.popleft())
+                count = len(batch[0].entries)
+                while self._queue and count + len(self._queue[0].entries) <= MAX_BATCH:
+                    batch.append(self._queue.popleft())
+                    count += len(batch[-1].entries)
+                self._last = len(batch)
+        return batch
+
+    def _hand_over(self, batch: Sequence[_Ticket]) -> None:
+        """Lets the next one lead, and tells those of `batch`."""
         with self._guard:
             self._leading = bool(self._queue)
             if self._queue:
                 self._queue[0].lead = True
                 self._queue[0].wake()
+        for ticket in batch:
+            ticket.wake()
 
     def _fail(self, batch: Sequence[_Ticket], error: AuditError, cause: Exception) -> None:
         for ticket in batch:

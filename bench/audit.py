@@ -162,10 +162,11 @@ def pg_inserts(url: str, folder: Path, threads: int) -> float:
     text = "x" * 1274
     connections = [psycopg.connect(url, autocommit=True) for _ in range(threads)]
 
-    def work(number: int) -> None:
-        for _ in range(APPENDS // 4):
+    def work(number: int, count: int = APPENDS // 2) -> None:
+        for _ in range(count):
             connections[number].execute("INSERT INTO plain (record) VALUES (%s)", (text,))
 
+    in_threads(lambda number: work(number, 6), threads)  # from the sixth on it is prepared
     took = in_threads(work, threads)
     for connection in connections:
         connection.close()
@@ -173,17 +174,19 @@ def pg_inserts(url: str, folder: Path, threads: int) -> float:
 
 
 def pg_appends(url: str, folder: Path, threads: int) -> float:
-    """One event an append, from writers that share one log."""
+    """One event an append, from writers that share one log; events are made before, as text is."""
     with AuditLog.open(folder / "audit", app_version="bench", url=url) as log:
+        events = [[event(n) for n in range(6 + APPENDS // 2)] for _ in range(threads)]
 
         def work(number: int) -> None:
-            for n in range(APPENDS // 4):
-                log.append(event(n))
+            for one in events[number][6:]:
+                log.append(one)
 
+        in_threads(lambda number: [log.append(one) for one in events[number][:6]], threads)
         return in_threads(work, threads)
 
 
-def in_threads(work: Callable[[int], None], threads: int) -> float:
+def in_threads(work: Callable[[int], object], threads: int) -> float:
     """Returns how long it took altogether."""
     if not threads:
         return 0.0

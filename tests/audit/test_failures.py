@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from audit import AuditError, AuditLog, FileSink, NewerFormat, RolledBack, Tampered, Unavailable
 from audit.locks import FileLock
 from audit.record import Receipt
-from audit.sequencer import Entry, prepare
+from audit.sequencer import Entry, Take, prepare
 from audit.writer import Results, Writer
 from tests.audit.events import asked, fill
 
@@ -210,19 +210,16 @@ class Stuck:
         self.entered, self.go = threading.Event(), threading.Event()
         self.batches: list[int] = []
 
-    def __call__(self, groups: Groups) -> tuple[Results, Callable[[], None]]:
+    def __call__(self, take: Take) -> Results:
+        groups = take()
         self.entered.set()
         self.go.wait(30)
         self.batches.append(len(groups))
         return told(groups)
 
 
-def told(groups: Groups) -> tuple[Results, Callable[[], None]]:
-    return [[Receipt(seq=1, hash="", logged="") for _ in group] for group in groups], at_once
-
-
-def at_once() -> None:
-    pass
+def told(groups: Groups) -> Results:
+    return [[Receipt(seq=1, hash="", logged="") for _ in group] for group in groups]
 
 
 def test_whoever_waits_too_long_is_told_whether_it_was_written():
@@ -244,10 +241,44 @@ def test_whoever_waits_too_long_is_told_whether_it_was_written():
     assert place.batches == [1, 3]
 
 
+def test_who_comes_while_the_lock_is_waited_for_joins_the_batch():
+    waits, go = threading.Event(), threading.Event()
+    batches: list[int] = []
+
+    def place(take: Take) -> Results:
+        waits.set()
+        go.wait(30)
+        batches.append(len(take()))
+        return told(take())
+
+    writer, quick = Writer(place, 30), [prepare(asked(), APP)]
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(writer.append, quick)
+        waits.wait(30)
+        others = [pool.submit(writer.append, quick) for _ in range(3)]
+        while len(writer._queue) < 4:
+            pass
+        go.set()
+        assert all(one.result(30)[0].seq == 1 for one in [first, *others])
+    assert batches == [4]
+
+
+def test_who_waits_for_a_lock_that_never_comes_is_told():
+    def place(take: Take) -> Results:
+        raise Unavailable("locked")
+
+    writer, quick = Writer(place, 30), [prepare(asked(), APP)]
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(writer.append, quick) for _ in range(4)]
+        assert all(isinstance(one.exception(30), Unavailable) for one in futures)
+    assert not writer._queue
+
+
 def test_a_bug_below_is_told_to_every_caller_and_does_not_end_the_writing():
     calls: list[int] = []
 
-    def place(groups: Groups) -> tuple[Results, Callable[[], None]]:
+    def place(take: Take) -> Results:
+        groups = take()
         calls.append(len(groups))
         if len(calls) == 1:
             raise ZeroDivisionError
@@ -260,7 +291,8 @@ def test_a_bug_below_is_told_to_every_caller_and_does_not_end_the_writing():
 
 
 def test_an_interrupt_while_writing_lets_the_next_one_write():
-    def place(groups: Groups) -> tuple[Results, Callable[[], None]]:
+    def place(take: Take) -> Results:
+        groups = take()
         if groups[0][0].event.summary == "stop":
             raise KeyboardInterrupt
         return told(groups)

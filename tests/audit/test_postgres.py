@@ -16,7 +16,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from audit import AuditError, AuditLog, Filter, KeyUnusable, Tampered, Unavailable, pgschema
+from audit import (
+    AuditError,
+    AuditLog,
+    Filter,
+    KeyUnusable,
+    RolledBack,
+    Tampered,
+    Unavailable,
+    pgappend,
+    pgschema,
+)
+from audit.pgconnect import Connection
 from tests.audit.events import asked, executed, fill, intent
 from tests.servers import ServerDatabase
 
@@ -280,6 +291,52 @@ def test_an_intent_left_by_a_dead_instance_becomes_unknown_and_a_living_ones_sta
                 time.sleep(0.05)
             assert len(log.reconcile()) == 1
             assert [i.alive for i in log.open_intents()] == [True]
+
+
+def test_who_writes_alone_asks_for_no_lock_and_notices_when_another_wrote(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+):
+    locks: list[bytes] = []
+    run = pgappend._run
+
+    def watched(connection: Connection, statements: bytes):
+        if b"lock_head" in statements:
+            locks.append(statements)
+        return run(connection, statements)
+
+    with shared.open() as log, shared.open(shared.another_instance("other")) as other:
+        fill(log, 5)
+        known = asked(1)
+        monkeypatch.setattr(pgappend, "_run", watched)
+        log.append(asked(2))
+        assert locks == []
+        first = other.append(known)
+        assert len(locks) == 1
+        # Overtaken: the records are linked anew, and an event that is there keeps its receipt.
+        assert log.append(known) == first
+        assert log.append(asked(3)).seq == first.seq + 1
+        assert log.append(known) == first
+        assert log.append(asked(4)).seq == first.seq + 2
+        report = log.verify(deep=True)
+        assert (report.status, report.findings, report.records) == (0, (), 9)
+
+
+def test_a_head_that_went_back_is_found_by_who_writes_alone(shared: Shared):
+    with shared.open() as log:
+        fill(log, 5)
+        copy = "CREATE TABLE public.kept AS SELECT * FROM audit.head"
+        shared.database.execute(copy)
+        log.append(asked(1))
+        shared.database.execute(
+            "ALTER TABLE audit.head DISABLE TRIGGER ALL;"
+            "ALTER TABLE audit.event DISABLE TRIGGER ALL;"
+            "DELETE FROM audit.event WHERE seq > (SELECT size FROM public.kept);"
+            "UPDATE audit.head h SET size = k.size, leaf_hash = k.leaf_hash,"
+            " frontier = k.frontier, logged = k.logged, note = k.note, kept = k.kept, mac = k.mac"
+            " FROM public.kept k; DROP TABLE public.kept"
+        )
+        with pytest.raises(RolledBack):
+            log.append(asked(2))
 
 
 def test_an_instance_without_the_keys_is_told_to_copy_them(shared: Shared, tmp_path: Path):
