@@ -128,9 +128,12 @@ def _ways(child: Clause, scope: Scope, anchor: Path, table: str) -> Iterable[Way
         if child.role == "inverse" and entry.hop is not None:
             yield partial(_inverse, child, scope, anchor, entry)
             continue
-        if child.bound is None and scope.vocabulary.graph.distance(table, name):
+        own = name == table and bool(child.tests)
+        if child.bound is None and (own or scope.vocabulary.graph.distance(table, name)):
             yield partial(_forward, child, scope, anchor, table, name)
         for sub, inner in _subs(scope, anchor, table, name):
+            if own and sub.base != table:
+                continue  # what is said of this row would be looked for in rows that point at it
             yield partial(_backward, child, scope, sub, inner)
             break
 
@@ -154,7 +157,8 @@ def _prefixed(child: Clause, scope: Scope, path: Path, table: str, out: Resolved
             _inner_or_outer(test, scope, inner, level, out)
     for grandchild in child.children:
         _child(grandchild, inner, (), level)
-    out.add(Linked(path=path), part=False)
+    if path:
+        out.add(Linked(path=path), part=False)
     for condition in (*level.conditions, *level.part):
         out.add(moved(condition, path), part=False)
     out.cost += level.cost + len(path)

@@ -157,4 +157,6 @@ class Sql:
             return f"(date_diff('second', {start}, {end}) / 86400.0)"
         if self.dialect == "mysql":
             return f"(timestampdiff(SECOND, {start}, {end}) / 86400.0)"
-        return f"(extract(epoch FROM ({end} - {start})) / 86400.0)"
+        # Two dates differ by a whole number, two moments by an interval.
+        span = f"CAST({end} AS TIMESTAMP) - CAST({start} AS TIMESTAMP)"
+        return f"(extract(epoch FROM ({span})) / 86400.0)"
