@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from commands import access, ask, audit, changes, evaluate, lines, operate, people, policy, template
+from commands import (
+    access,
+    ask,
+    audit,
+    changes,
+    evaluate,
+    lines,
+    operate,
+    people,
+    policy,
+    semantics,
+    template,
+)
 
 app = typer.Typer(
     name="gatehouse",
@@ -30,6 +42,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(people.app, name="people")
 app.add_typer(access.app, name="access")
 app.add_typer(policy.app, name="policy")
+app.add_typer(semantics.app, name="semantics")
 
 
 def main() -> None:

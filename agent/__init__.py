@@ -3,6 +3,8 @@
 from agent.analyst import Analyst, Asked
 from agent.answer import Answer, AskBack, Chart, NotAnswerable, Option, Refusal
 from agent.connection import ModelConnection, Tried
+from agent.layerdesk import LayerDesk, LayerView
+from agent.layers import Layers
 from agent.models import ModelChoice, choose
 from agent.rowset import unpack
 from agent.runs import Runs
@@ -16,6 +18,9 @@ __all__ = [
     "AskBack",
     "Asked",
     "Chart",
+    "LayerDesk",
+    "LayerView",
+    "Layers",
     "ModelChoice",
     "ModelConnection",
     "NotAnswerable",

@@ -172,6 +172,7 @@ class Analyst:
             cancel=asked.cancel,
             leaving=asked.leaving,
             moderation=self._moderation,
+            semantics=self._vocabularies.semantics(asked.source),
         )
         deps.go_on()  # it may have been stopped before a restart
         settings = self._budget.settings

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from agent.answer import Chart, Refusal
 from agent.content import Moderation, Where, signals
 from agent.journal import Journal
+from agent.layers import NOTHING
+from agent.planner import Semantics
 from agent.trail import AgentTrail
 from guard import Caller, Cancel, Gate, SourceView
 
@@ -55,6 +57,8 @@ class Deps:
     """Set once this process shuts down; `cancel` is set then too, to end what runs."""
     progress: Progress = field(default_factory=Progress)
     moderation: Moderation | None = None
+    semantics: Semantics = NOTHING
+    """What words mean in the source, as an admin has confirmed it."""
     flags: dict[Where, tuple[str, ...]] = field(default_factory=dict)
     """What in the question or in the data looks like orders to the agent (`agent.content`)."""
 

@@ -16,6 +16,7 @@ from pydantic_ai.toolsets import FunctionToolset
 
 from agent.answer import Chart
 from agent.deps import Deps
+from agent.meaning import told, told_of
 from agent.rowset import pack
 from guard import BUILT_IN, Result, Table, ToolEffect, plain_rows
 
@@ -31,9 +32,14 @@ toolset: FunctionToolset[Deps] = FunctionToolset()
 
 @toolset.tool
 def list_tables(ctx: RunContext[Deps]) -> Json:
-    """Lists the tables you can read, with the number of columns of each."""
-    tables = ctx.deps.view.catalog.tables
-    return {"tables": [{"name": t.name, "columns": len(t.columns)} for t in tables]}
+    """Lists the tables you can read, and what numbers and phrases mean here."""
+    deps = ctx.deps
+    catalog = deps.view.catalog
+    means = told(deps.semantics, catalog)
+    return {
+        "tables": [{"name": t.name, "columns": len(t.columns)} for t in catalog.tables],
+        **({"meanings": means} if means else {}),
+    }
 
 
 @toolset.tool
@@ -47,7 +53,8 @@ def describe_table(ctx: RunContext[Deps], table: Words) -> Json:
     found = ctx.deps.view.catalog.table(table)
     if found is None:
         return {"unknown": f"{table} is not a table you can read.", "see": "list_tables"}
-    return _described(found)
+    means = told_of(ctx.deps.semantics, ctx.deps.view.catalog, found.name)
+    return {**_described(found), **({"meanings": means} if means else {})}
 
 
 @toolset.tool

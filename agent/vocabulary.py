@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from pathlib import Path
 from typing import Literal, cast
 
 from agent import planner
+from agent.layers import Layer, Layers
 from guard import Caller, Gate, SourceView
 
 
 class Vocabularies:
-    """Makes and keeps vocabularies. `folder` holds `<source>.semantics.toml` where there is one."""
+    """Makes and keeps vocabularies."""
 
-    def __init__(self, gate: Gate, folder: Path) -> None:
+    def __init__(self, gate: Gate, layers: Layers) -> None:
         self._gate = gate
-        self._folder = folder
+        self._layers = layers
         self._lock = threading.Lock()
         self._kept: dict[object, planner.Vocabulary] = {}
 
@@ -24,33 +24,34 @@ class Vocabularies:
         """Returns the vocabulary for what this person sees in this source.
 
         Raises:
-            agent.planner.SemanticsError: the file cannot be used; the message names the key.
+            agent.planner.SemanticsError: the layer cannot be used; the message names the key.
             guard.GuardError: the values cannot be read.
         """
-        path = self._folder / f"{view.name}.semantics.toml"
-        stamp = path.stat().st_mtime_ns if path.exists() else 0
-        key = (view.name, view.catalog, view.row_filters, view.lookups, stamp)
+        layer = self._layers.of(view.name)
+        key = (view.name, view.catalog, view.row_filters, view.lookups, layer.stamp)
         with self._lock:
             found = self._kept.get(key)
         if found is None:
-            found = self._make(view, caller, path)
+            found = self._make(view, caller, layer)
             with self._lock:
                 self._kept[key] = found
         return found
 
-    def _make(self, view: SourceView, caller: Caller, path: Path) -> planner.Vocabulary:
+    def semantics(self, source: str) -> planner.Semantics:
+        """Returns the layer in force; where it cannot be used, an empty one."""
+        try:
+            return self._layers.of(source).semantics
+        except planner.SemanticsError:
+            return planner.Semantics()
+
+    def _make(self, view: SourceView, caller: Caller, layer: Layer) -> planner.Vocabulary:
         # Asked once for many questions, so it belongs to no conversation.
         own = Caller(principal=caller.principal, channel="console")
-        values = self._gate.values(view.name, own)
-        if path.exists():
-            semantics = planner.load_semantics(path)
-        else:
-            semantics = planner.propose_semantics(view.catalog, values)
         return planner.Vocabulary(
             catalog=view.catalog,
-            values=values,
+            values=self._gate.values(view.name, own),
             today=view.settings.today or dt.datetime.now(dt.UTC).date(),
             dialect=cast("Literal['sqlite', 'duckdb']", view.catalog.dialect),
-            semantics=semantics,
+            semantics=layer.semantics,
             lookups=view.lookups,
         )

@@ -105,11 +105,12 @@ def connect(
         list[str] | None, typer.Option("--schema", help="A schema of a server; can be repeated.")
     ] = None,
 ) -> None:
-    """Reads a database's schema and writes a first policy with suggested tags to confirm.
+    """Reads a database's schema; writes a first policy and what words may mean, to be confirmed.
 
     For a server, give the URL of the owner: it is used once, written nowhere, and the statements
     for the two logins that Gatehouse needs instead are printed.
     """
+    from commands.semantics import propose
     from guard.address import ServerAddress, ServerReach
     from guard.connect import first_policy, parse_url, source_name
     from guard.engines.surveying import open_survey
@@ -129,8 +130,9 @@ def connect(
         with open_log(home) as log, closing(adapter):
             catalog = adapter.reflect()
             samples = sample(adapter, catalog, log)
-        text = first_policy(source, engine, address, catalog, samples, schemas)
-        parse_policy(text.encode("utf-8"), target)
+            text = first_policy(source, engine, address, catalog, samples, schemas)
+            parse_policy(text.encode("utf-8"), target)
+            words = propose(adapter, catalog, samples, log, target.parent)
         _write(target, text)
     out.print(
         f"Wrote {target}: {len(catalog.tables)} tables.",
@@ -139,6 +141,7 @@ def connect(
         soft_wrap=True,
     )
     out.print("Read it, correct the suggested tags, then set tags_confirmed = true.")
+    out.print(words, markup=False, highlight=False, soft_wrap=True)
     if isinstance(address, ServerAddress):
         out.print(
             "Then make its two logins with these statements, and put their URLs where it says."

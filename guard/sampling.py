@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from audit import SYSTEM, Action, AuditEvent, AuditLog, Effect, ErrorFacts
+import pyarrow as pa
+
+from audit import SYSTEM, Action, AuditEvent, AuditLog, Effect, ErrorFacts, shorten
 from guard.catalog import Catalog
 from guard.engines.base import Cancel, Engine
 from guard.errors import GuardError
@@ -35,8 +37,27 @@ def sample(engine: Engine, catalog: Catalog, log: AuditLog) -> Mapping[Place, tu
     if not columns:
         return {}
     sql = listing(columns, catalog.dialect, per_column=PER_COLUMN)
-    readable = tuple((t.name, tuple(c.name for c in t.columns)) for t in catalog.tables)
     limits = Limits(display_rows=(PER_COLUMN + 1) * len(columns), timeout_seconds=60)
+    what = f"sample {len(columns)} columns to suggest tags"
+    table = read_once(engine, catalog, log, sql, limits, what)
+    found: dict[Place, list[str]] = {}
+    for position, value in zip(*(c.to_pylist() for c in table.columns), strict=True):
+        if isinstance(value, str):
+            found.setdefault(columns[int(position)], []).append(value)
+    return {place: tuple(values) for place, values in found.items()}
+
+
+def read_once(
+    engine: Engine, catalog: Catalog, log: AuditLog, sql: str, limits: Limits, what: str
+) -> pa.Table:
+    """Returns the rows of one statement of our own, while an operator connects a source.
+
+    `what` says what for, after "About to". The rows are as they are: nothing of them may be shown.
+
+    Raises:
+        GuardError, audit.AuditError: as for `sample`.
+    """
+    readable = tuple((t.name, tuple(c.name for c in t.columns)) for t in catalog.tables)
     terms = replace(Terms(limits=limits), readable=readable)
     allow = Allow(rule="connect.sample", reason="An operator connects a source.", terms=terms)
     query = rewrite(parse(sql, catalog.dialect), allow, catalog)
@@ -50,7 +71,7 @@ def sample(engine: Engine, catalog: Catalog, log: AuditLog) -> Mapping[Place, tu
         type="query.intent",
         actor=SYSTEM,
         outcome="pending",
-        summary=f"About to sample {len(columns)} columns to suggest tags",
+        summary=shorten(f"About to {what}"),
         parts=(action,),
     )
     log.append(intent)
@@ -58,18 +79,18 @@ def sample(engine: Engine, catalog: Catalog, log: AuditLog) -> Mapping[Place, tu
         table = engine.run(query, Cancel()).table
     except GuardError as error:
         failure = ErrorFacts(type="failed", code=type(error).__name__)
-        log.append(_outcome(intent, action, failure))
+        log.append(_outcome(intent, action, what, failure))
         raise
-    log.append(_outcome(intent, action, None, rows=table.num_rows))
-    found: dict[Place, list[str]] = {}
-    for position, value in zip(*(c.to_pylist() for c in table.columns), strict=True):
-        if isinstance(value, str):
-            found.setdefault(columns[int(position)], []).append(value)
-    return {place: tuple(values) for place, values in found.items()}
+    log.append(_outcome(intent, action, what, None, rows=table.num_rows))
+    return table
 
 
 def _outcome(
-    intent: AuditEvent, action: Action, failure: ErrorFacts | None, rows: int | None = None
+    intent: AuditEvent,
+    action: Action,
+    what: str,
+    failure: ErrorFacts | None,
+    rows: int | None = None,
 ) -> AuditEvent:
     failed = failure is not None
     parts = (action, Effect(intent_id=intent.id, rows=rows))
@@ -77,6 +98,6 @@ def _outcome(
         type="query.failed" if failed else "query.executed",
         actor=SYSTEM,
         outcome="failure" if failed else "success",
-        summary="Sampling failed" if failed else "Sampled values to suggest tags",
+        summary=shorten(f"{'Failed to' if failed else 'Did'} {what}"),
         parts=(*parts, failure) if failure else parts,
     )

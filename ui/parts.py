@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agent import Analyst, ModelChoice, ModelConnection, Runs, Vocabularies, choose
+from agent import (
+    Analyst,
+    LayerDesk,
+    Layers,
+    ModelChoice,
+    ModelConnection,
+    Runs,
+    Vocabularies,
+    choose,
+)
 from audit import AuditLog
 from guard import ConfigurationError, Gate, Principal
 from guard.accessdesk import AccessDesk
@@ -113,6 +122,7 @@ class Parts:
     choice: ModelChoice
     runs: Runs
     vocabularies: Vocabularies
+    layers: LayerDesk
 
     @property
     def policy(self) -> Policy:
@@ -208,7 +218,8 @@ def open_parts(
         proposals=review,
         reveals=RevealBudget(store),
     )
-    vocabularies = Vocabularies(gate, home)
+    layers = Layers(store, home)
+    vocabularies = Vocabularies(gate, layers)
     replayer = Replayer(
         store=store, log=log, policies=policies, sources=sources, look_up=people.by_id
     )
@@ -261,4 +272,14 @@ def open_parts(
         choice=choice,
         runs=Runs(store, analyst, gate, people.by_id),
         vocabularies=vocabularies,
+        layers=LayerDesk(
+            store=store,
+            log=log,
+            layers=layers,
+            catalog=lambda name: (
+                sources.get(name).catalog(),
+                policies.current().sources[name].free_text,
+            ),
+            look_up=people.by_id,
+        ),
     )

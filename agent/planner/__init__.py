@@ -9,15 +9,19 @@ from agent.planner.answers import (
     Plan,
     WriteRequest,
 )
+from agent.planner.items import Item, items_of, merged, only, problems
 from agent.planner.planner import plan
-from agent.planner.proposal import propose_semantics
-from agent.planner.semantics import Semantics, SemanticsError, load_semantics
+from agent.planner.proposal import Evidence, discounts, guessed_joins, propose_semantics
+from agent.planner.semantics import Semantics, SemanticsError, load_semantics, parse_semantics
 from agent.planner.vocabulary import Vocabulary
+from agent.planner.written import write_semantics
 
 __all__ = [
     "Answer",
     "AskBack",
     "ChartHint",
+    "Evidence",
+    "Item",
     "NotUnderstood",
     "Option",
     "Plan",
@@ -25,7 +29,15 @@ __all__ = [
     "SemanticsError",
     "Vocabulary",
     "WriteRequest",
+    "discounts",
+    "guessed_joins",
+    "items_of",
     "load_semantics",
+    "merged",
+    "only",
+    "parse_semantics",
     "plan",
+    "problems",
     "propose_semantics",
+    "write_semantics",
 ]

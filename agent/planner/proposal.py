@@ -1,11 +1,15 @@
-"""A first semantic layer from keys, names and types, for an admin to look at."""
+"""A first semantic layer from keys, names, types and some values, for an admin to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from agent.planner.joins import Graph, Hop
-from agent.planner.schema import is_key, kind_of, name_stems, name_words, spoken
+from agent.planner.lexicon import forms_of
+from agent.planner.schema import is_key, kind_of, label_of, name_stems, name_words, spoken
 from agent.planner.semantics import (
     ColumnMeaning,
     Definition,
@@ -15,24 +19,36 @@ from agent.planner.semantics import (
     Role,
     Semantics,
     TableMeaning,
+    Test,
 )
 from agent.planner.units import length_unit
-from guard import Catalog, Table
+from agent.planner.words import fold
+from guard import Catalog, Column, Table
+
+Place = tuple[str, str]
+"""A table and one of its columns."""
 
 _SYNONYMS = {
     "customer": ("client", "buyer"),
     "employee": ("staff", "staff member", "worker"),
+    "supplier": ("vendor",),
+    "shipper": ("carrier",),
+    "product": ("article",),
+    "order": ("purchase",),
     "track": ("song",),
     "artist": ("band",),
     "invoice": ("bill",),
     "ticket": ("case",),
 }
+_LINES = ("line item", "order line")
 _TOTALS = ("total amount", "grand total", "order total", "total", "amount", "value", "revenue")
 _LINE_TOTALS = ("line total", "total", "subtotal", "amount", "total price", "line amount")
 _PRICES = ("unit price", "price", "sale price", "list price")
 _QUANTITIES = ("quantity", "qty", "unit", "order quantity")
+_DISCOUNTS = ("discount", "discount rate")
 _ACTS = {"support": "supported", "manage": "managed", "own": "owned", "handle": "handled"}
 _ACTS |= {"approve": "approved", "create": "created", "assign": "assigned"}
+_BOUGHT = ("bought", "purchased", "ordered")
 _UPWARD = {"reports to", "report to", "manager", "supervisor", "boss", "reports"}
 _SPANS = (
     ("opened", "closed"),
@@ -41,35 +57,84 @@ _SPANS = (
     ("started", "ended"),
     ("started", "finished"),
     ("ordered", "shipped"),
+    ("order", "shipped"),
     ("ordered", "delivered"),
     ("shipped", "delivered"),
 )
+_BASES = {"closed": "close", "resolved": "resolve", "ended": "end", "finished": "finish"}
+_BASES |= {"shipped": "ship", "delivered": "deliver"}
+_STATES = {"status", "state", "order status", "invoice status"}
+_VOID = {"cancelled", "canceled", "void", "voided"}
+_COUNTRIES = {
+    "usa": ("United States", "America"),
+    "us": ("United States", "USA"),
+    "uk": ("United Kingdom", "Great Britain"),
+    "gb": ("United Kingdom", "UK"),
+    "uae": ("United Arab Emirates",),
+}
+_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
-def propose_semantics(
-    catalog: Catalog, values: Mapping[tuple[str, str], tuple[str, ...]]
-) -> Semantics:
-    """Returns what names, keys and types suggest, marked as not confirmed.
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a look at the rows gave. None of it is needed; with less of it less is proposed.
+
+    `values` MUST hold no personal data. The only ones of them that get into a proposal are those
+    that stand in a short list of our own, such as `cancelled`. `fractions` are numbers between 0
+    and 1 in every row; `contained` are the guessed keys all of whose values were found in the
+    table they point at, None where nobody looked.
+    """
+
+    values: Mapping[Place, tuple[str, ...]] = field(default_factory=dict)
+    fractions: Collection[Place] = ()
+    contained: Collection[Join] | None = None
+
+
+def propose_semantics(catalog: Catalog, evidence: Evidence | None = None) -> Semantics:
+    """Returns what names, keys, types and the evidence suggest, marked as not confirmed.
 
     Only what can hardly be wrong is proposed: a metric needs a quantity and a price in one table of
-    lines. `values` tell which text columns are categories; they are not copied.
+    lines. Tables and columns whose names a layer cannot spell are left out.
     """
-    joins = _joins(catalog)
+    seen = evidence or Evidence()
+    catalog = _spellable(catalog)
+    joins = guessed_joins(catalog)
+    if seen.contained is not None:
+        joins = tuple(j for j in joins if j in seen.contained)
     graph = Graph(catalog, Semantics(joins=joins))
-    metrics, verbs = _sales(catalog, graph)
+    sales = _Sales.of(catalog, graph, seen)
     return Semantics(
         confirmed=False,
-        tables={t.name: _table(t, verbs.get(t.name, ()), graph) for t in catalog.tables},
-        columns=_columns(catalog),
-        metrics=metrics,
+        tables={t.name: m for t in catalog.tables if (m := _table(t, sales, graph)) is not None},
+        columns=_columns(catalog, seen),
+        metrics=sales.metrics,
         durations=_durations(catalog),
         roles=_roles(catalog, graph),
         joins=joins,
     )
 
 
-def _joins(catalog: Catalog) -> tuple[Join, ...]:
-    """Keys by name: `customer_id` points at the table `customers` where nothing is declared."""
+def _spellable(catalog: Catalog) -> Catalog:
+    tables = tuple(
+        Catalog.only(t, [c for c in t.columns if _NAME.fullmatch(c.name)])
+        for t in catalog.tables
+        if _NAME.fullmatch(t.name)
+    )
+    return Catalog(source=catalog.source, dialect=catalog.dialect, tables=tables)
+
+
+def discounts(catalog: Catalog) -> tuple[Place, ...]:
+    """Returns the numbers that would tell how a line is priced, were they fractions."""
+    return tuple(
+        (t.name, found)
+        for t in _spellable(catalog).tables
+        if t.kind == "table" and (found := _first(t, _DISCOUNTS)) is not None
+    )
+
+
+def guessed_joins(catalog: Catalog) -> tuple[Join, ...]:
+    """Returns keys by name: `customer_id` points at `customers` where nothing is declared."""
+    catalog = _spellable(catalog)
     by_name = {name_stems(t.name): t for t in catalog.tables}
     found = []
     for table in catalog.tables:
@@ -82,20 +147,42 @@ def _joins(catalog: Catalog) -> tuple[Join, ...]:
             if target is None or target is table or len(target.primary_key) != 1:
                 continue
             key = target.primary_key[0]
+            referred = target.column(key)
+            if referred is None or kind_of(referred) != kind_of(column):
+                continue
             found.append(
                 Join(column=f"{table.name}.{column.name}", references=f"{target.name}.{key}")
             )
     return tuple(found)
 
 
-def _table(table: Table, verbs: tuple[str, ...], graph: Graph) -> TableMeaning:
+def _table(table: Table, sales: _Sales, graph: Graph) -> TableMeaning | None:
     stems = name_stems(table.name)
-    return TableMeaning(
-        synonyms=_SYNONYMS.get(stems[-1], ()) if len(stems) == 1 else (),
-        verbs=verbs,
+    synonyms = _SYNONYMS.get(stems[-1], ()) if len(stems) == 1 else ()
+    meaning = TableMeaning(
+        synonyms=(*synonyms, *(_LINES if table.name == sales.lines else ())),
+        verbs=sales.verbs.get(table.name, ()),
+        label=_label(table),
         date=_date(table, graph),
         measure=_first(table, _TOTALS),
+        rank_by="sales" if table.name in sales.ranked else None,
     )
+    return meaning if meaning != TableMeaning() else None
+
+
+def _label(table: Table) -> tuple[str, ...] | None:
+    """The one name without personal data, where names and types alone leave a choice."""
+    if label_of(table):
+        return None
+    own = [c for c in table.columns if c.tag is None and kind_of(c) == "text"]
+    named = [c.name for c in own if name_words(c.name)[-1:] in {("name",), ("title",)}]
+    company = [n for n in named if name_words(n)[:-1] in {("company",), name_words(table.name)}]
+    about = (name_stems(table.name), ("description",))
+    described = [c.name for c in own if name_stems(c.name) == (*about[0], *about[1])]
+    for found in (company, named, described):
+        if len(found) == 1:
+            return (found[0],)
+    return None
 
 
 def _date(table: Table, graph: Graph) -> str | None:
@@ -129,63 +216,148 @@ def _first(table: Table, names: tuple[str, ...]) -> str | None:
     return next((numbers[n] for n in names if n in numbers), None)
 
 
-def _sales(catalog: Catalog, graph: Graph) -> tuple[dict[str, Metric], dict[str, tuple[str, ...]]]:
+@dataclass(frozen=True, kw_only=True)
+class _Sales:
     """Sales and units sold, where exactly one table holds lines of a document with a date."""
-    lines = [(t, h) for t in catalog.tables for h in graph.hops(t.name) if _is_line(t, h, catalog)]
-    if len(lines) != 1:
-        return {}, {}
-    table, hop = lines[0]
-    head = catalog.table(hop.target)
-    if head is None:
-        return {}, {}
-    total = _first(head, _TOTALS)
-    definitions = [Definition(table=table.name, of=_line_value(table))]
-    if total is not None:
-        definitions.insert(0, Definition(table=head.name, of=f"{head.name}.{total}"))
-    units = Definition(table=table.name, of=f"{table.name}.{_first(table, _QUANTITIES)}")
-    metrics = {
-        "sales": Metric(
-            synonyms=("revenue", "turnover", "spend", "spending", "sales amount"),
-            verbs=("spent", "earned", "sold"),
-            by=tuple(definitions),
-        ),
-        "units sold": Metric(
-            synonyms=("units", "unit", "items sold", "quantity sold", "copies sold"), by=(units,)
-        ),
-    }
-    bought = ("bought", "purchased", "ordered")
-    return metrics, {head.name: bought, table.name: ("sold", *bought)}
+
+    lines: str | None = None
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    verbs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ranked: frozenset[str] = frozenset()
+    """Tables of whoever bought and of what was sold."""
+
+    @classmethod
+    def of(cls, catalog: Catalog, graph: Graph, seen: Evidence) -> _Sales:
+        """Returns what there is of it, which may be nothing."""
+        lines = [
+            (t, hop, value)
+            for t in catalog.tables
+            for hop in graph.hops(t.name)
+            if _is_line(t, hop, catalog) and (value := _line_value(t, seen))
+        ]
+        if len(lines) != 1:
+            return cls()
+        table, hop, value = lines[0]
+        head = catalog.table(hop.target)
+        quantity = _first(table, _QUANTITIES)
+        if head is None or quantity is None:
+            return cls()
+        where = _not_void(head, seen)
+        definitions = [Definition(table=table.name, of=value, where=where)]
+        total = _first(head, _TOTALS)
+        if total is not None:
+            whole = Definition(table=head.name, of=f"{head.name}.{total}", where=where)
+            definitions.insert(0, whole)
+        note = f"without {' and '.join(where[0].not_)} {spoken(head.name)}" if where else ""
+        units = Definition(table=table.name, of=f"{table.name}.{quantity}", where=where)
+        metrics = {
+            "sales": Metric(
+                synonyms=("revenue", "turnover", "spend", "spending", "sales amount"),
+                verbs=("spent", "earned", "sold"),
+                note=note,
+                by=tuple(definitions),
+            ),
+            "units sold": Metric(
+                synonyms=("units", "unit", "items sold", "quantity sold", "copies sold"),
+                note=note,
+                by=(units,),
+            ),
+        }
+        # "orders" would be the verb of a line as well as the name of a table.
+        names = {s for t in catalog.tables for s in name_stems(t.name)}
+        sold = ("sold", *(v for v in _BOUGHT if not names & set(forms_of(v))))
+        around = [h.target for t in (table.name, head.name) for h in graph.hops(t)]
+        ranked = {t for t in around if t not in (table.name, head.name)}
+        return cls(
+            lines=table.name,
+            metrics=metrics,
+            verbs={head.name: (*_BOUGHT, "placed"), table.name: sold},
+            ranked=frozenset(ranked),
+        )
+
+
+def _not_void(head: Table, seen: Evidence) -> tuple[Test, ...]:
+    """What a document that was called off says of itself, where its values show that some do."""
+    for column in head.columns:
+        if " ".join(name_words(column.name)) not in _STATES or column.tag is not None:
+            continue
+        found = [v for v in seen.values.get((head.name, column.name), ()) if fold(v) in _VOID]
+        if found:
+            test = {"column": f"{head.name}.{column.name}", "not": tuple(sorted(found))}
+            return (Test.model_validate(test),)
+    return ()
 
 
 def _is_line(table: Table, hop: Hop, catalog: Catalog) -> bool:
     head = catalog.table(hop.target)
     dated = head is not None and any(kind_of(c) == "date" for c in head.columns)
     named = head is not None and name_stems(head.name)[0] in name_stems(table.name)
-    discount = any("discount" in name_words(c.name) for c in table.columns)
-    countable = _first(table, _QUANTITIES) is not None and bool(_line_value(table))
-    return dated and named and countable and not discount
+    return dated and named and _first(table, _QUANTITIES) is not None
 
 
-def _line_value(table: Table) -> str:
+def _line_value(table: Table, seen: Evidence) -> str:
+    """What a line is worth. A discount counts where every row has one between 0 and 1."""
     total = _first(table, _LINE_TOTALS)
+    discounted = [c.name for c in table.columns if "discount" in name_words(c.name)]
     if total is not None:
-        return f"{table.name}.{total}"
+        return "" if discounted else f"{table.name}.{total}"
     price, quantity = _first(table, _PRICES), _first(table, _QUANTITIES)
-    return f"{table.name}.{price} * {table.name}.{quantity}" if price and quantity else ""
+    if not price or not quantity:
+        return ""
+    value = f"{table.name}.{price} * {table.name}.{quantity}"
+    if not discounted:
+        return value
+    rate = _first(table, _DISCOUNTS)
+    if len(discounted) > 1 or rate is None or (table.name, rate) not in seen.fractions:
+        return ""
+    return f"{value} * (1 - {table.name}.{rate})"
 
 
-def _columns(catalog: Catalog) -> dict[str, ColumnMeaning]:
+def _columns(catalog: Catalog, seen: Evidence) -> dict[str, ColumnMeaning]:
     found = {}
     for table in catalog.tables:
         for column in table.columns:
-            synonyms: tuple[str, ...] = ()
-            if length_unit(column.name) is not None:
-                synonyms = ("length", "duration", "running time", "playing time")
-            elif name_words(column.name) == ("bytes",):
-                synonyms = ("size", "file size")
-            if synonyms:
-                found[f"{table.name}.{column.name}"] = ColumnMeaning(synonyms=synonyms)
+            meaning = ColumnMeaning(
+                synonyms=_called(column),
+                values=_spelled(column, seen.values.get((table.name, column.name), ())),
+                aggregate=_aggregate(table, column),
+            )
+            if meaning != ColumnMeaning():
+                found[f"{table.name}.{column.name}"] = meaning
     return found
+
+
+def _called(column: Column) -> tuple[str, ...]:
+    words = name_words(column.name)
+    if length_unit(column.name) is not None:
+        return ("length", "duration", "running time", "playing time")
+    if words == ("bytes",):
+        return ("size", "file size")
+    if " ".join(words) in {"units in stock", "stock quantity", "quantity in stock"}:
+        return ("stock", "stock level", "inventory")
+    return ()
+
+
+def _aggregate(table: Table, column: Column) -> Literal["sum"] | None:
+    """Amounts add up whose names do not say so to the planner."""
+    words = name_words(column.name)
+    number = kind_of(column) == "number" and column.tag is None and not is_key(table, column)
+    adds = words == ("freight",) or words[:1] == ("units",)
+    return "sum" if number and adds else None
+
+
+def _spelled(column: Column, values: Collection[str]) -> dict[str, str]:
+    """Other words for countries that are stored by a short name."""
+    if column.tag is not None or not {"country", "nation"} & set(name_words(column.name)):
+        return {}
+    stored = {fold(v): v for v in values}
+    return {
+        word: stored[short]
+        for short, others in _COUNTRIES.items()
+        if short in stored
+        for word in others
+        if fold(word) not in stored
+    }
 
 
 def _durations(catalog: Catalog) -> dict[str, Duration]:
@@ -198,7 +370,7 @@ def _durations(catalog: Catalog) -> dict[str, Duration]:
         }
         for first, last in _SPANS:
             if first in dates and last in dates:
-                verb = last.removesuffix("d") if last.endswith(("sed", "ved")) else last[:-2]
+                verb = _BASES[last]
                 found[f"{spoken(table.name)} time to {verb}"] = Duration(
                     start=f"{table.name}.{dates[first]}",
                     end=f"{table.name}.{dates[last]}",

@@ -222,13 +222,26 @@ def load_semantics(path: Path) -> Semantics:
         SemanticsError: the file cannot be read, is not TOML, or a key is wrong.
     """
     try:
-        return Semantics.model_validate(tomllib.loads(path.read_text("utf-8")))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise SemanticsError(f"{path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SemanticsError(f"{path} is not valid TOML: {error}. Mend that line.") from error
+    return parse_semantics(text, str(path))
+
+
+def parse_semantics(text: str, name: str) -> Semantics:
+    """Returns the semantic layer in `text`; messages call it `name`.
+
+    Raises:
+        SemanticsError: it is not TOML, or a key is wrong.
+    """
+    try:
+        return Semantics.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SemanticsError(f"{name} is not valid TOML: {error}. Mend that line.") from error
     except ValidationError as error:
-        raise SemanticsError(f"{path}: {_explain(error)}") from error
+        raise SemanticsError(f"{name}: {_explain(error)}") from error
 
 
 def _explain(error: ValidationError) -> str:

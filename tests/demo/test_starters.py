@@ -45,11 +45,7 @@ def vocabulary(policy: Policy, source: str, home: Path) -> planner.Vocabulary:
         values=values,
         today=demo.TODAY,
         dialect=settings.engine,
-        semantics=(
-            planner.load_semantics(words)
-            if words.exists()
-            else planner.propose_semantics(catalog, values)
-        ),
+        semantics=(planner.load_semantics(words) if words.exists() else planner.Semantics()),
     )
 
 

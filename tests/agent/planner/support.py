@@ -16,6 +16,7 @@ from agent.evaluation import same_rows
 from agent.planner import (
     Answer,
     AskBack,
+    Evidence,
     NotUnderstood,
     Plan,
     Semantics,
@@ -134,7 +135,7 @@ def chinook_vocabulary(path: Path = CHINOOK) -> Vocabulary:
         values=values,
         today=CHINOOK_TODAY,
         dialect="sqlite",
-        semantics=propose_semantics(catalog, values),
+        semantics=propose_semantics(catalog, Evidence(values=values)),
         lookups=CHINOOK_LOOKUPS,
     )
 

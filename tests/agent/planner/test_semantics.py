@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.planner import (
+    Evidence,
     Plan,
     Semantics,
     SemanticsError,
@@ -92,7 +93,7 @@ def library(*, declared: bool) -> Vocabulary:
         values=values,
         today=dt.date(2026, 6, 30),
         dialect="sqlite",
-        semantics=propose_semantics(catalog, values),
+        semantics=propose_semantics(catalog, Evidence(values=values)),
     )
 
 
@@ -132,7 +133,7 @@ def test_no_sales_are_proposed_where_lines_carry_a_discount() -> None:
     lines = Table(name="order_lines", columns=columns, foreign_keys=(key,))
     catalog = Catalog(source="x", dialect="sqlite", tables=(head, lines))
 
-    assert propose_semantics(catalog, {}).metrics == {}
+    assert propose_semantics(catalog).metrics == {}
 
 
 def test_an_explicit_filter_replaces_the_default_one_of_a_metric(shop: Vocabulary) -> None:
