@@ -40,13 +40,15 @@ def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[s
     if image["columns"] != list(table.columns) or image["types"] != list(table.types):
         raise Fault("changed_since")
     rows = image["rows"]
+    if table.primary_key:
+        _replay_keyed(connection, table, rows)
+        return
     kept = [(before, after) for before, after in rows if after is not None]
     places = _places(connection, table, [after for _, after in kept])
     if len(places) != len(kept):
         raise Fault("changed_since")
     removed = [places[i] for i, (before, _) in enumerate(kept) if before is None]
     changed = [(places[i], b) for i, (b, _) in enumerate(kept) if b is not None]
-    added = [before for before, after in rows if after is None]
     if removed:
         Table.load(connection, "gatehouse_removed", [[str(r)] for r in removed])
         connection.execute(
@@ -63,6 +65,71 @@ def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[s
             f"UPDATE main.{table.quoted} SET {sets} FROM gatehouse_put p "
             f"WHERE main.{table.quoted}.rowid = CAST(p.c0 AS BIGINT)"
         )
+    _add(connection, table, [before for before, after in rows if after is None])
+
+
+_Texts = Sequence[str | None]
+
+
+def _replay_keyed(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    rows: Sequence[tuple[_Texts | None, _Texts | None]],
+) -> None:
+    """The same by the primary key: no statement may hit another number of rows than it was given.
+
+    Only the columns that differ are set, since the engine moves a row whose indexed columns are.
+    """
+    removed = [after for before, after in rows if before is None and after is not None]
+    changed = [(b, a) for b, a in rows if b is not None and a is not None]
+    name = f"main.{table.quoted}"
+    if removed:
+        on = _given(connection, table, "gatehouse_removed", removed)
+        _hits(connection, f"DELETE FROM {name} AS t USING {on}", len(removed))
+    if changed:
+        places = [n for n in range(len(table.columns)) if any(b[n] != a[n] for b, a in changed)]
+        given = [[*a, *(b[n] for n in places)] for b, a in changed]
+        on = _given(connection, table, "gatehouse_put", given)
+        sets = ", ".join(
+            f"{quoted(table.columns[n])} = CAST(p.c{len(table.columns) + i} AS {table.types[n]})"
+            for i, n in enumerate(places)
+        )
+        _hits(connection, f"UPDATE {name} AS t SET {sets} FROM {on}", len(changed))
+    _add(connection, table, [before for before, after in rows if before and after is None])
+
+
+def _given(
+    connection: duckdb.DuckDBPyConnection, table: Table, name: str, rows: Sequence[_Texts]
+) -> str:
+    """Loads rows that begin with all columns of one that is there; returns how to find those."""
+    Table.load(connection, name, rows)
+    places = [table.columns.index(c) for c in table.primary_key]
+    cast = "".join(f", CAST(c{i} AS {table.types[i]}) AS k{i}" for i in places)
+    on = " AND ".join(f"t.{quoted(table.columns[i])} = p.k{i}" for i in places)
+    return f"(SELECT *{cast} FROM temp.{name}) p WHERE {on} AND {_same(table, 0)}"
+
+
+def _same(table: Table, first: int) -> str:
+    """Returns the condition that the row `t` is as the texts of `p` from `first` on say.
+
+    As a CASE: as plain equalities the engine would join on them, and turn every row of the table
+    into text for that.
+    """
+    same = " AND ".join(
+        f"p.c{first + n} IS NOT DISTINCT FROM CAST(t.{quoted(c)} AS VARCHAR)"
+        for n, c in enumerate(table.columns)
+    )
+    return f"CASE WHEN {same} THEN 1 ELSE 0 END = 1"
+
+
+def _hits(connection: duckdb.DuckDBPyConnection, statement: str, expected: int) -> None:
+    if connection.execute(statement).fetchall() != [(expected,)]:
+        raise Fault("changed_since")
+
+
+def _add(
+    connection: duckdb.DuckDBPyConnection, table: Table, added: Sequence[Sequence[str | None]]
+) -> None:
     if added:
         Table.load(connection, "gatehouse_added", added)
         values = ", ".join(f"CAST(c{n} AS {t})" for n, t in enumerate(table.types))
@@ -103,17 +170,10 @@ def _keyed(
     Table.load(connection, "gatehouse_wanted", [[str(i), *r] for i, r in enumerate(wanted)])
     places = [table.columns.index(c) for c in table.primary_key]
     cast = "".join(f", CAST(c{i + 1} AS {table.types[i]}) AS k{i}" for i in places)
-    on = " AND ".join(f"t.{quoted(table.columns[i])} = w.k{i}" for i in places)
-    same = " AND ".join(
-        f"c{n + 1} IS NOT DISTINCT FROM CAST(v{n + 1} AS VARCHAR)"
-        for n in range(len(table.columns))
-    )
-    values = ", ".join(f"t.{quoted(c)} AS v{n + 1}" for n, c in enumerate(table.columns))
-    # First by the key alone: else the engine turns every row of the table into text to join it.
+    on = " AND ".join(f"t.{quoted(table.columns[i])} = p.k{i}" for i in places)
     rows = connection.execute(
-        f"WITH found AS MATERIALIZED (SELECT w.*, t.rowid AS {ID}, {values} "
-        f"FROM main.{table.quoted} t JOIN (SELECT *{cast} FROM gatehouse_wanted) w ON {on}) "
-        f"SELECT CAST(c0 AS BIGINT), {ID} FROM found WHERE {same}"
+        f"SELECT CAST(p.c0 AS BIGINT), t.rowid FROM main.{table.quoted} t JOIN "
+        f"(SELECT *{cast} FROM gatehouse_wanted) p ON {on} WHERE {_same(table, 1)}"
     ).fetchall()
     return dict(rows)
 

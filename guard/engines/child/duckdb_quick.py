@@ -69,13 +69,15 @@ def rows_of(
     if not keys:
         return []
     types = dict(zip(table.columns, table.types, strict=True))
-    cast = ", ".join(f"CAST(c{n} AS {types[c]}) AS k{n}" for n, c in enumerate(table.primary_key))
+    cast = ", ".join(
+        f"CAST(unnest(${n + 1}::VARCHAR[]) AS {types[c]}) AS k{n}"
+        for n, c in enumerate(table.primary_key)
+    )
     on = " AND ".join(f"t.{quoted(c)} = k.k{n}" for n, c in enumerate(table.primary_key))
     cells = ", ".join(f"CAST(t.{quoted(c)} AS VARCHAR)" for c in table.columns)
-    table.load(connection, "gatehouse_keys", [list(map(_text, k)) for k in keys])
+    given = [[_text(key[n]) for key in keys] for n in range(len(table.primary_key))]
     return connection.execute(
-        f"SELECT {cells} FROM main.{table.quoted} t JOIN "
-        f"(SELECT {cast} FROM temp.gatehouse_keys) k ON {on}"
+        f"SELECT {cells} FROM main.{table.quoted} t JOIN (SELECT {cast}) k ON {on}", given
     ).fetchall()
 
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import duckdb
 
 from guard.engines.child.faults import Fault
+from guard.engines.child.images import Row
 from guard.engines.child.names import quoted
 
 ID = "gatehouse_id"
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,34 +54,42 @@ class Table:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {cells}", given)
 
 
+def typed(cells: Sequence[str | None], table: Table) -> Row:
+    """Returns text as whole numbers and truth values where the column holds them."""
+    return tuple(
+        None if v is None else int(v) if t in _WHOLE else v == "true" if t == "BOOLEAN" else v
+        for v, t in zip(cells, table.types, strict=True)
+    )
+
+
 def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
     """Returns the table of that name, whatever its case. Raises `Fault` when there is none."""
-    rows = connection.execute(
-        "SELECT table_name, column_name, data_type, column_default FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND schema_name = 'main' "
-        "AND lower(table_name) = lower(?) ORDER BY column_index",
+    found = connection.execute(
+        "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = current_database() "
+        "AND schema_name = 'main' AND lower(table_name) = lower(?)",
         [name],
     ).fetchall()
-    if not rows:
+    if not found:
         raise Fault("no_such_name")
+    real, definition = found[0]
+    # Not duckdb_columns(): it binds every view there is.
+    columns = connection.execute(
+        "SELECT name, type, dflt_value FROM pragma_table_info(?) ORDER BY cid",
+        [f"main.{quoted(real)}"],
+    ).fetchall()
     keys = connection.execute(
         "SELECT constraint_column_names FROM duckdb_constraints() "
-        "WHERE database_name = current_database() AND table_name = ? "
+        "WHERE database_name = current_database() AND schema_name = 'main' AND table_name = ? "
         "AND constraint_type = 'PRIMARY KEY'",
-        [rows[0][0]],
-    ).fetchall()
-    definition = connection.execute(
-        "SELECT sql FROM duckdb_tables() "
-        "WHERE database_name = current_database() AND table_name = ?",
-        [rows[0][0]],
+        [real],
     ).fetchall()
     return Table(
-        name=rows[0][0],
-        columns=tuple(r[1] for r in rows),
-        types=tuple(r[2] for r in rows),
+        name=real,
+        columns=tuple(c[0] for c in columns),
+        types=tuple(c[1] for c in columns),
         primary_key=tuple(keys[0][0]) if keys else (),
-        definition=_whole(connection, rows[0][0], str(definition[0][0]) if definition else ""),
-        defaults=tuple(r[3] for r in rows),
+        definition=_whole(connection, real, str(definition)),
+        defaults=tuple(c[2] for c in columns),
     )
 
 

@@ -9,6 +9,7 @@ A preview runs on a copy of the file; the way back is tried on that copy.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +21,14 @@ import pyarrow as pa
 
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import found_in, image_of, replay
+from guard.engines.child.duckdb_once import once
 from guard.engines.child.duckdb_quick import is_fixed, keys_in, rows_of, verb_of
 from guard.engines.child.duckdb_quick import run as run_quick
 from guard.engines.child.duckdb_reader import SETTINGS, code_of
 from guard.engines.child.duckdb_schema import definer
-from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, table_of
+from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, table_of, typed
 from guard.engines.child.faults import Fault
-from guard.engines.child.images import Row, TableChange, Touched
+from guard.engines.child.images import TableChange, Touched
 from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
 from guard.engines.child.schema import performed, standing
@@ -34,7 +36,6 @@ from guard.engines.child.writing import Capture, Order, tried, with_second
 
 COPY_BYTES = 200 * 1024 * 1024
 """Larger files are previewed in place, in a transaction that is rolled back."""
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 class DuckdbWriter:
@@ -60,6 +61,9 @@ class DuckdbWriter:
             if self._path.is_file() and self._path.stat().st_size > COPY_BYTES:
                 return self._in_place(order, stop)
             self._connection = self._copy()
+            done = once(self._connection, order, stop)
+            if done is not None:
+                return done
             return tried(_Trial(self._connection, stop), order)
 
     def run(self, order: Order, stop: Stop) -> Capture:
@@ -108,14 +112,20 @@ class DuckdbWriter:
         folder = tempfile.mkdtemp(prefix=".gatehouse-", dir=self._path.parent)
         self._folder = folder
         name = Path(folder, "copy.duckdb")
-        # While it is open for reading, no other process can write into what is copied.
-        with contextlib.closing(self._open(read_only=True)):
+        with self._path.open("rb") as file:
+            # The lock of a reader, as the engine takes it: no other process can write meanwhile.
+            try:
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise Fault("busy") from None
             shutil.copyfile(self._path, name)
             log = self._path.with_name(self._path.name + ".wal")
             if log.is_file():
                 shutil.copyfile(log, name.with_name(name.name + ".wal"))
-        config = {**self._config, "lock_configuration": True}
-        copy = duckdb.connect(str(name), config=config)
+        copy = duckdb.connect(str(name), config=self._config)
+        # Nothing on the copy is worth waiting for a disk.
+        copy.execute("SET fsync_mode = 'NONE'")
+        copy.execute("SET lock_configuration = true")
         # It stays readable for this process alone, and is gone when the process is.
         name.unlink()
         return copy
@@ -189,6 +199,7 @@ def _executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -
         return performed(definer(connection), order, prove=False)
     wanted = order.targets if order.image is None else tuple(order.image["tables"])
     tables = [table_of(connection, name) for name in wanted]
+    stop.reached("run" if order.sql is not None else "back")
     quick = _quick(connection, order, tables)
     if quick is not None:
         return _captured(quick, tables)
@@ -206,6 +217,7 @@ def _executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -
     else:
         for table in tables:
             replay(connection, table, (order.image or {})["tables"][table.name])
+    stop.reached("rows")
     changes = [_changed(connection, t, n, order.max_rows) for n, t in enumerate(tables)]
     for number in range(len(tables)):
         connection.execute(f"DROP TABLE temp.gatehouse_before_{number}")
@@ -245,7 +257,7 @@ def _quick(
         return None
     if max(map(len, found)) > order.max_rows:
         raise Fault("too_many_rows")
-    before, after = ([_typed(r, table) for r in rows] for rows in found)
+    before, after = ([typed(r, table) for r in rows] for rows in found)
     key = [table.columns.index(c) for c in table.primary_key]
     rows = tuple(images.paired(before, after, key))
     change = TableChange(
@@ -301,8 +313,8 @@ def _changed(
     width = len(table.columns)
     touched = [
         Touched(
-            before=None if old_id is None else _typed(cells[:width], table),
-            after=None if new_id is None else _typed(cells[width:], table),
+            before=None if old_id is None else typed(cells[:width], table),
+            after=None if new_id is None else typed(cells[width:], table),
         )
         for old_id, new_id, *cells in rows
     ]
@@ -311,14 +323,6 @@ def _changed(
         columns=table.columns,
         primary_key=table.primary_key,
         rows=tuple(_paired(touched, table)),
-    )
-
-
-def _typed(cells: Sequence[str | None], table: Table) -> Row:
-    """Returns text as whole numbers and truth values where the column holds them."""
-    return tuple(
-        None if v is None else int(v) if t in _WHOLE else v == "true" if t == "BOOLEAN" else v
-        for v, t in zip(cells, table.types, strict=True)
     )
 
 
