@@ -9,7 +9,18 @@ import streamlit as st
 from guard.policy import Principal
 from ui import frame, markup, panels, session, sheet, text, when
 from ui.frame import Desk
-from ui.governing import access, budgets, checks, model, people, policy, sources, tools, trying
+from ui.governing import (
+    access,
+    budgets,
+    checks,
+    meaning,
+    model,
+    people,
+    policy,
+    sources,
+    tools,
+    trying,
+)
 from ui.home import POLICY_FILE
 from ui.verdict import Verdict
 from ui.webparts import UNUSABLE
@@ -18,6 +29,7 @@ _TABS = (
     "Checklist",
     "Access",
     "Sources",
+    "Meaning",
     "Policy",
     "Tools",
     "Try a statement",
@@ -56,6 +68,8 @@ def _draw(name: str, desk: Desk) -> None:
             access.draw(desk)
         case "Sources":
             sources.draw(desk)
+        case "Meaning":
+            meaning.draw(desk)
         case "Policy":
             policy.draw(desk)
         case "Tools":
