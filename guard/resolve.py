@@ -17,7 +17,7 @@ from guard.expressions import Place
 from guard.names import fold
 from guard.scopes import NOTHING, Output, Outputs, Scope, Value
 from guard.sources import Sources
-from guard.views import VIEW
+from guard.views import stands_for_view
 from guard.writes import resolve_change
 
 
@@ -85,7 +85,7 @@ class Resolver(Sources):
     def query(self, node: exp.Expr, parent: Scope | None, clause: Clause) -> Outputs:
         """Returns the outputs of a query whose outputs are used in `clause`."""
         self.register(node, parent)
-        of_view = node.parent is not None and VIEW in node.parent.meta
+        of_view = node.parent is not None and stands_for_view(node.parent)
         self.ledger.views += of_view
         if isinstance(node, exp.Select):
             outputs = self._select(node, parent, clause)
@@ -124,14 +124,18 @@ class Resolver(Sources):
         place = Place(scope=scope, clause=clause)
         outputs = self.outputs(node.expressions, place)
         scope.outputs = list(outputs.columns)
-        by_alias = replace(place, by_alias=True)
-        self.filter(node.args.get("where"), replace(place, clause="where"))
-        self._group(node.args.get("group"), replace(by_alias, clause="group"), node, outputs)
+        by_alias = Place(scope=scope, clause=clause, by_alias=True)
+        if (where := node.args.get("where")) is not None:
+            self.filter(where, replace(place, clause="where"))
+        if (group := node.args.get("group")) is not None:
+            self._group(group, replace(by_alias, clause="group"), node, outputs)
         for key in ("having", "qualify"):
-            self.expressions.value(node.args.get(key), replace(by_alias, clause="having"))
+            if (filtered := node.args.get(key)) is not None:
+                self.expressions.value(filtered, replace(by_alias, clause="having"))
         for window in node.args.get("windows") or ():
             self.expressions.value(window, by_alias)
-        self._distinct(node.args.get("distinct"), replace(by_alias, clause="distinct"), outputs)
+        if (distinct := node.args.get("distinct")) is not None:
+            self._distinct(distinct, replace(by_alias, clause="distinct"), outputs)
         self.tail(node, scope, outputs)
         return outputs
 
@@ -197,11 +201,7 @@ class Resolver(Sources):
         if node is not None:
             self.expressions.condition(node.this, place)
 
-    def _group(
-        self, group: exp.Expr | None, place: Place, select: exp.Select, outputs: Outputs
-    ) -> None:
-        if group is None:
-            return
+    def _group(self, group: exp.Expr, place: Place, select: exp.Select, outputs: Outputs) -> None:
         if group.args.get("all"):
             for projection in select.expressions:
                 if not projection.find(exp.AggFunc):
@@ -232,9 +232,7 @@ class Resolver(Sources):
         else:
             self.expressions.value(item, place)
 
-    def _distinct(self, distinct: exp.Expr | None, place: Place, outputs: Outputs) -> None:
-        if distinct is None:
-            return
+    def _distinct(self, distinct: exp.Expr, place: Place, outputs: Outputs) -> None:
         on = distinct.args.get("on")
         if on is None:
             self.ledger.use(outputs.bases, "distinct")
@@ -248,7 +246,8 @@ class Resolver(Sources):
         for item in order.expressions if order is not None else ():
             self._item(item, place, outputs)
         for key in ("limit", "offset", "sample"):
-            self.expressions.value(node.args.get(key), replace(place, clause="other"))
+            if (other := node.args.get(key)) is not None:
+                self.expressions.value(other, replace(place, clause="other"))
 
     def _set_operation(
         self, node: exp.SetOperation, parent: Scope | None, clause: Clause

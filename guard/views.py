@@ -47,7 +47,38 @@ def expand_views(tree: exp.Expression, catalog: Catalog) -> exp.Expression:
             for views nested more than `MAX_DEPTH` levels or used too often, `view.cycle`, or
             `view.shadowed` where a CTE of the statement has the name of a table the view reads.
     """
-    return _expanded(tree.copy(), catalog).tree
+    return _expanded(_copied(tree), catalog).tree
+
+
+def _copied(tree: exp.Expression) -> exp.Expression:
+    """Returns a copy without the places in the text that the nodes remember.
+
+    Copying those takes longer than copying the tree, and whoever needs them has the original.
+    """
+    root = type(tree)()
+    stack: list[tuple[exp.Expr, exp.Expr]] = [(tree, root)]
+    while stack:
+        node, copy = stack.pop()
+        for key, value in node.args.items():
+            if isinstance(value, exp.Expr):
+                stack.append((value, type(value)()))
+                copy.set(key, stack[-1][1])
+            elif type(value) is list:
+                copy.args[key] = []
+                for item in value:
+                    if isinstance(item, exp.Expr):
+                        stack.append((item, type(item)()))
+                        item = stack[-1][1]
+                    copy.append(key, item)
+            else:
+                copy.args[key] = value
+    return root
+
+
+def stands_for_view(node: exp.Expr) -> bool:
+    """True for a subquery that was put in the place of a view."""
+    known = node._meta  # noqa: SLF001 - `meta` would create a dictionary on every node
+    return known is not None and VIEW in known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,9 +82,8 @@ class Toolkit:
     def find(self, text: str) -> Iterator[Span]:
         """Yields all that counts in a running text; spans may overlap."""
         fired = self.patterns.fired(text) if len(text) <= _SHORT else None
-        for rule in self.rules:
-            if fired is None or self.patterns.number(rule.trigger) in fired:
-                yield from rule.find_in_prose(text)
+        for rule in self.rules if fired is None else self.woken(fired):
+            yield from rule.find_in_prose(text)
         for finder in self.prose:
             yield from finder(text)
         for guest in self.guests:
