@@ -30,7 +30,7 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing the test extras ..."
-	@$(PIP) install --progress-bar on -c constraints.txt -e ".[models,postgres,mysql,notify,test,check]"
+	@$(PIP) install --progress-bar on -c constraints.txt -e ".[models,postgres,mysql,notify,otel,test,check]"
 	@touch $@
 
 run: $(VENV)/.installed

@@ -18,7 +18,8 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.toolsets import CombinedToolset
 from pydantic_ai.usage import UsageLimits
 
-from agent import models, planner
+import telemetry
+from agent import measured, models, planner
 from agent.answer import Answer, AskBack, NotAnswerable, Refusal, receipt, turned_down
 from agent.checkpoint import Checkpoint, Checkpoints, Engine, Unreadable
 from agent.content import moderation_of
@@ -135,11 +136,18 @@ class Analyst:
             guard.GuardError: the source cannot be reached or is out of scope.
             audit.AuditError: the trail cannot be written, so nothing went on.
         """
+        with measured.run(self.choice, asked.caller, asked.journal) as span:
+            answer = self._asked(asked, span)
+            measured.ended(span, asked.question, answer)
+        return answer
+
+    def _asked(self, asked: Asked, span: telemetry.Span) -> Answer:
         trail = AgentTrail(self._log, asked.caller, self.choice.label)
         if not asked.journal.resumes:
             trail.received(asked.question)
         with _ending(trail):
             view = self._gate.view(asked.source, asked.caller)
+            span.set({"db.namespace": view.name})
             if asked.journal.resumes:
                 trail.resumed(asked.journal.resumes)
             else:
@@ -157,9 +165,11 @@ class Analyst:
         """
         trail = AgentTrail(self._log, asked.caller, _NO_MODEL)
         trail.typed(kind, asked.question)
-        with _ending(trail):
-            answer = run()
-        trail.ended(answer.status, answer.text, failed=answer.status == "failed")
+        with measured.typed(kind, asked.caller, asked.journal) as span:
+            with _ending(trail):
+                answer = run()
+            trail.ended(answer.status, answer.text, failed=answer.status == "failed")
+            measured.ended(span, asked.question, answer)
         return answer
 
     async def _drive(self, asked: Asked, view: SourceView, trail: AgentTrail) -> Answer:

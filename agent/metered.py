@@ -41,6 +41,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
+import telemetry
 from agent.checkpoint import Checkpoints
 from agent.deps import Stopped
 from agent.models import AnyModel
@@ -156,8 +157,18 @@ class MeteredModel(WrapperModel):
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self._reserve(worst) as spending:
-                    return await self._sent(messages, settings, model_request_parameters, spending)
+                with self._reserve(worst) as spending, self._measured(attempt) as span:
+                    response = await self._sent(
+                        messages, settings, model_request_parameters, spending
+                    )
+                    usage = response.usage
+                    span.set(
+                        {
+                            "gen_ai.usage.input_tokens": usage.input_tokens,
+                            "gen_ai.usage.output_tokens": usage.output_tokens,
+                        }
+                    )
+                    return response
             except ModelAPIError as error:
                 if attempt == ATTEMPTS or not _passes(error):
                     raise
@@ -170,6 +181,20 @@ class MeteredModel(WrapperModel):
                 self._stream = False
                 self._listener.again("it does not stream")
         raise UnexpectedModelBehavior("no attempt gave an answer")
+
+    def _measured(self, attempt: int) -> telemetry.Span:
+        name = self.wrapped.model_name
+        return telemetry.span(
+            f"chat {name}",
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": self.wrapped.system,
+                "gen_ai.request.model": name,
+                "gen_ai.request.max_tokens": self._max_output_tokens,
+                "gatehouse.attempt": attempt,
+            },
+            kind="client",
+        )
 
     async def _sent(
         self,

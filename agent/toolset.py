@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
+import telemetry
 from agent.answer import Chart, Refusal
 from agent.content import RULE, delimited, said_in
 from agent.deps import MAX_REPAIRS, Deps, Leaving
@@ -93,16 +95,21 @@ class GuardedToolset(WrapperToolset[Deps]):
         if deps.progress.over:
             deps.trail.rejected(name, call_id, "an earlier call of the same answer ended the run")
             return {"not_run": "An earlier call ended the run."}
-        try:
-            kind = KINDS.get(name) or kind_of(tool)
-            repeatable = name in REPEATABLE or name not in EFFECTS
-            step = deps.journal.begin(call_id, kind, name, tool_args, repeatable=repeatable)
-        except Replayed as done:
-            deps.trail.replayed(name, call_id)
-            return _replayed(name, call_id, done.result, deps)
-        except CutOff:
-            return {"unknown": "A restart cut this call off, so it is not known what it did."}
-        return await self._call(name, tool_args, ctx, tool, step)
+        kind = KINDS.get(name) or kind_of(tool)
+        with telemetry.span(f"execute_tool {name}", _described(name, call_id, kind)) as span:
+            span.content("gen_ai.tool.call.arguments", lambda: _without_sql(tool_args))
+            try:
+                repeatable = name in REPEATABLE or name not in EFFECTS
+                step = deps.journal.begin(call_id, kind, name, tool_args, repeatable=repeatable)
+            except Replayed as done:
+                span.set({"gatehouse.replayed": True})
+                deps.trail.replayed(name, call_id)
+                return _replayed(name, call_id, done.result, deps)
+            except CutOff:
+                return {"unknown": "A restart cut this call off, so it is not known what it did."}
+            given = await self._call(name, tool_args, ctx, tool, step)
+            span.set(_decided(given))
+            return given
 
     async def _call(
         self,
@@ -127,6 +134,27 @@ class GuardedToolset(WrapperToolset[Deps]):
             refusal = GuardRefusal(rule="stopped", reason=str(error))
             return _refused(step, deps, refusal)
         return _done(name, given, step, deps)
+
+
+def _described(name: str, call_id: str, kind: StepKind) -> dict[str, telemetry.Value]:
+    return {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.call.id": call_id,
+        "gen_ai.tool.type": "function" if kind == "chart" else "datastore",
+    }
+
+
+def _without_sql(args: Mapping[str, object]) -> str:
+    shown = {key: value for key, value in args.items() if key != "sql"}
+    return json.dumps(shown, ensure_ascii=False, default=str)
+
+
+def _decided(given: Json) -> dict[str, telemetry.Value | None]:
+    refused = given.get("refused")
+    if isinstance(refused, dict):
+        return {"gatehouse.decision": "deny", "gatehouse.rule": str(refused.get("rule"))}
+    return {"gatehouse.decision": "hold" if "change" in given else "allow"}
 
 
 def _plans(ctx: RunContext[Deps]) -> bool:

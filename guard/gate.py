@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import telemetry
 from guard.budget import Budget
 from guard.caller import Caller
 from guard.catalog import Catalog
@@ -156,8 +157,9 @@ class Gate:
             SourceUnavailable: the source cannot be used now.
             audit.AuditError: the trail cannot be written, so nothing ran or nothing is shown.
         """
-        ready = self._ready(self._call(sql, source, caller, why))
-        return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
+        with telemetry.guarded("guard query", {"gatehouse.channel": caller.channel}):
+            ready = self._ready(self._call(sql, source, caller, why))
+            return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
 
     def templates(self, source: str, caller: Caller) -> tuple[Template, ...]:
         """Returns the query templates of the source that the person may use.
@@ -198,12 +200,15 @@ class Gate:
             Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
         """
         caller, policy = self._now(caller)
-        found, sql = self._bound(template, arguments, source, caller, policy)
-        call = Call(sql=sql, source=source, caller=caller, why=why, policy=policy, tool=found.tool)
-        if found.settings.effect == "read":
-            ready = self._ready(call)
-            return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
-        return self._proposed(call, call_id, cancel)
+        with telemetry.guarded("guard template", {"gatehouse.channel": caller.channel}):
+            found, sql = self._bound(template, arguments, source, caller, policy)
+            call = Call(
+                sql=sql, source=source, caller=caller, why=why, policy=policy, tool=found.tool
+            )
+            if found.settings.effect == "read":
+                ready = self._ready(call)
+                return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
+            return self._proposed(call, call_id, cancel)
 
     def reveal(
         self,
@@ -225,9 +230,10 @@ class Gate:
             Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
         """
         rows = None if asked.shown is not None else _reveal_rows
-        call = self._call(sql, source, caller, f"Reveal: {asked.reason}", tool=None)
-        ready = self._ready(call, rows)
-        return self._revealing.reveal(ready, asked, cancel or Cancel())
+        with telemetry.guarded("guard reveal", {"gatehouse.channel": caller.channel}):
+            call = self._call(sql, source, caller, f"Reveal: {asked.reason}", tool=None)
+            ready = self._ready(call, rows)
+            return self._revealing.reveal(ready, asked, cancel or Cancel())
 
     def prompt(self, text: str, *, source: str, caller: Caller) -> str:
         """Returns what a model may read of a person's own words: personal data masked.
@@ -300,8 +306,9 @@ class Gate:
             Refused: the policy denies it, it is no write, or it cannot be previewed exactly.
             Interrupted, SourceUnavailable, audit.AuditError: as for `query`.
         """
-        call = self._call(sql, source, caller, reason, tool=PROPOSE_CHANGE)
-        return self._proposed(call, call_id, cancel)
+        with telemetry.guarded("guard propose", {"gatehouse.channel": caller.channel}):
+            call = self._call(sql, source, caller, reason, tool=PROPOSE_CHANGE)
+            return self._proposed(call, call_id, cancel)
 
     def admit(self, tool: str, *, source: str, caller: Caller) -> None:
         """Counts a call of a tool that sends no statement.

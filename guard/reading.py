@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import telemetry
 from guard.budget import Budget, Spending
 from guard.caps import expected, returned, stopped
 from guard.engines.base import Cancel, Rows
@@ -18,7 +19,7 @@ from guard.policy import Allow
 from guard.result import Result
 from guard.rewrite import GuardedQuery
 from guard.source import Source
-from guard.trail import Heard, Intent, Trail
+from guard.trail import Heard, Intent, Trail, source_of
 
 AGENT_PATIENCE_SECONDS = 15.0
 """How long a statement of the agent waits where as many of the person's run as may."""
@@ -148,7 +149,10 @@ class Reading:
         """Returns the rows as they are, not redacted. `intent` is closed where there are none."""
         heard = ready.heard
         try:
-            return ready.target.engine.run(ready.query, cancel)
+            with telemetry.span(f"SELECT {heard.source}", source_of(heard), kind="client") as span:
+                rows = ready.target.engine.run(ready.query, cancel)
+                span.set({"db.response.returned_rows": rows.table.num_rows})
+                return rows
         except GuardError as error:
             said = stopped(error, ready.allow.terms.limits)
             self._trail.failed(heard, intent, error if isinstance(error, Interrupted) else said)

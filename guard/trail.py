@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import telemetry
 from audit import (
     Access,
     Action,
@@ -104,6 +105,7 @@ class Trail:
 
     def denied(self, heard: Heard, refusal: Refusal, judged: Judgement | None) -> Receipt:
         """Writes that nothing ran, and why."""
+        _noted(heard, judged, "deny", refusal.rule)
         part = f" ({log_safe(refusal.part)})" if refusal.part else ""
         return self._write(
             "policy.decided",
@@ -127,6 +129,7 @@ class Trail:
 
     def held(self, heard: Heard, hold: Hold, judged: Judgement) -> Receipt:
         """Writes that the policy holds the statement."""
+        _noted(heard, judged, "hold", hold.rule)
         return self._log.append(self._decided(heard, hold, judged))
 
     def allowed(self, heard: Heard, allow: Allow, judged: Judgement) -> Heard:
@@ -134,6 +137,7 @@ class Trail:
 
         A refusal on the way there is the decision in its place.
         """
+        _noted(heard, judged, "allow", allow.rule)
         return replace(heard, allowed=self._decided(heard, allow, judged))
 
     def _decided(self, heard: Heard, decision: Allow | Hold, judged: Judgement) -> AuditEvent:
@@ -179,6 +183,12 @@ class Trail:
         counts = Counter[str]()
         for column in columns:
             counts.update(dict(column.entities))
+        telemetry.note(
+            {
+                "db.response.returned_rows": rows.table.num_rows,
+                "gatehouse.source_us": rows.elapsed_us,
+            }
+        )
         count, masked = rows.table.num_rows, sum(c.masked_cells for c in columns)
         cells = f", {masked} {'cell' if masked == 1 else 'cells'} masked" if masked else ""
         return self._write(
@@ -224,6 +234,7 @@ class Trail:
         """Writes that the statement was sent and gave nothing."""
         stopped = isinstance(error, Interrupted)
         code = _code(error)
+        telemetry.note({"error.type": code})
         return self._write(
             "query.cancelled" if stopped else "query.failed",
             heard,
@@ -263,6 +274,34 @@ class Intent:
     """A durable intent event, to be closed by exactly one outcome."""
 
     id: str
+
+
+_SYSTEMS = {"postgres": "postgresql"}
+"""Our name of an engine -> the one of the conventions for databases, where it is another."""
+
+
+def source_of(heard: Heard) -> dict[str, telemetry.Value]:
+    """Returns what a span says of the source, where the policy has it: names an admin gave."""
+    settings = heard.policy.sources.get(heard.source)
+    if settings is None:
+        return {}
+    engine = settings.engine
+    return {"db.system.name": _SYSTEMS.get(engine, engine), "db.namespace": heard.source}
+
+
+def _noted(heard: Heard, judged: Judgement | None, decision: str, rule: str) -> None:
+    """Notes a decision on the span of the call. A table counts only if the catalog has it."""
+    found = [judged.catalog.table(name) for name in judged.access.tables] if judged else []
+    tables = tuple(sorted({table.name for table in found if table is not None}))
+    telemetry.note(
+        {
+            **source_of(heard),
+            "gatehouse.decision": decision,
+            "gatehouse.rule": rule,
+            "gatehouse.tables": tables or None,
+        },
+        lambda: heard.action.statement or "",
+    )
 
 
 def _by(heard: Heard) -> AgentFacts:

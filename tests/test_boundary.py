@@ -20,6 +20,7 @@ PACKAGES = (
     "pages",
     "redaction",
     "store",
+    "telemetry",
     "ui",
 )
 DRIVERS = {"sqlite3", "duckdb", "sqlalchemy", "psycopg", "pymysql", "apsw"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import telemetry
 from agent import (
     Analyst,
     LayerDesk,
@@ -28,6 +29,7 @@ from guard.engines import Engine, open_change_engine, open_engine
 from guard.engines.base import ChangeEngine
 from guard.inbox import Inbox
 from guard.inforce import InForce
+from guard.logtext import log_safe
 from guard.masking import Masking
 from guard.modelbudget import ModelBudget
 from guard.notices import Notices
@@ -142,6 +144,7 @@ class Parts:
         self.runs.close()
         self.writer.close()
         self.sources.close()
+        telemetry.close()
 
 
 def open_parts(
@@ -159,6 +162,10 @@ def open_parts(
     try:
         configure_from(variables)
     except RedactionError as error:
+        raise ConfigurationError(str(error)) from error
+    try:
+        telemetry.configure_from(variables, log_safe)
+    except telemetry.TelemetryError as error:
         raise ConfigurationError(str(error)) from error
     choice = choose(variables.get("GATEHOUSE_MODEL"))
     policies = InForce(store, home / POLICY_FILE)

@@ -1,0 +1,21 @@
+"""What the console did and how long it took, as OpenTelemetry spans. Off unless it is switched on.
+
+A span carries numbers, ids and names that an admin has written (tools, sources, tables, rules),
+never what people ask, what statements say or what sources hold. Nothing here can fail a run.
+"""
+
+from telemetry.export import TelemetryError, close, configure_from
+from telemetry.spans import ATTRIBUTES, CONTENT, Span, Value, guarded, note, span
+
+__all__ = [
+    "ATTRIBUTES",
+    "CONTENT",
+    "Span",
+    "TelemetryError",
+    "Value",
+    "close",
+    "configure_from",
+    "guarded",
+    "note",
+    "span",
+]
