@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from audit.encoding import timestamp
 from audit.errors import AuditError, Flooded, Unavailable
 from audit.event import INTENT, SYSTEM, AuditEvent
 from audit.flood import OPENERS, Flood, is_refusal, refused
@@ -21,6 +23,7 @@ from audit.sinks import Anchor, Sink
 from audit.storage import Head
 from audit.writer import Results, Writer
 
+_CLOCK_SLACK: Final = timedelta(minutes=5)
 _OVERDUE: Final = (
     "The audit log could not be anchored on another machine for longer than the policy allows, so"
     " nothing runs. Ask an operator to look at the anchors."
@@ -95,6 +98,12 @@ class LogAppender(LogReader):
         found = [room.sentence] if room.level != "ok" else []
         if self._remotes.overdue():
             found.append(_OVERDUE)
+        if self._sequencer.logged > timestamp(datetime.now(UTC) + _CLOCK_SLACK):
+            found.append(
+                f"The newest event of the audit log is of {self._sequencer.logged[:16]}Z, which is"
+                " still to come: a clock was ahead. Until then every event gets that time; trust"
+                " the order and the time each event says of itself."
+            )
         states = self._remotes.states().items()
         broken = sorted({*failing, *(name for name, state in states if state.failing)})
         if broken:

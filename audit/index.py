@@ -120,6 +120,18 @@ class SearchIndex:
         with self._ready() as db:
             self._catch_up(db)
 
+    def renew(self) -> None:
+        """Makes the index anew in its place, so that other processes use the new one too.
+
+        Raises:
+            Unavailable: the index can be neither written nor made anew.
+        """
+        with self._ready() as db:
+            db.execute("BEGIN IMMEDIATE")
+            _make(db)
+            db.execute("COMMIT")
+            self._catch_up(db)
+
     def forget(self) -> None:
         """Removes the index, so that nothing of removed records stays in it."""
         with self._lock:
@@ -209,13 +221,17 @@ def _connect(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("BEGIN IMMEDIATE")
     if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        for table in ("entry", "decision", "progress"):
-            db.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in _DDL.split(";")[:-1]:
-            db.execute(statement)
-        db.execute(f"PRAGMA user_version = {_VERSION}")
+        _make(db)
     db.execute("COMMIT")
     return db
+
+
+def _make(db: sqlite3.Connection) -> None:
+    for table in ("entry", "decision", "progress"):
+        db.execute(f"DROP TABLE IF EXISTS {table}")
+    for statement in _DDL.split(";")[:-1]:
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _entry(row: Row, event: Mapping[str, Json]) -> tuple[int, str, str]:

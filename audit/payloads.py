@@ -21,6 +21,10 @@ from audit.errors import Tampered
 from audit.event import AuditEvent
 from audit.parts import BlobFacts
 
+_SWAPPED: Final = (
+    "What the audit log keeps beside its records is under another person than it was kept for. Put"
+    " back a copy, and keep what is there."
+)
 _NONCE: Final = 12
 _KEY: Final = 32
 
@@ -42,6 +46,10 @@ class Vault(Protocol):
 
     def find(self, sha256: str) -> tuple[str, bytes] | None:
         """Returns whom a ciphertext is about and the ciphertext, None when it is gone."""
+        ...
+
+    def strays(self, subject: str, key_id: str) -> int:
+        """Returns how many ciphertexts are either the subject's or under that key, but not both."""
         ...
 
     def erase(self, subject: str) -> int:
@@ -80,15 +88,17 @@ class Payloads:
         """Returns the text, None when it was erased.
 
         Raises:
-            Tampered: what is kept is not what was sealed.
+            Tampered: what is kept, or whose it is said to be, is not what was sealed.
         """
         found = self._vault.find(facts.sha256 or "")
         if found is None:
             return None
         subject, body = found
         known = self._vault.key_of(subject)
-        if known is None or known[0] != facts.key_id:
+        if known is None:
             return None
+        if known[0] != facts.key_id:
+            raise Tampered(_SWAPPED)
         try:
             key = self._unwrapped(subject, known[1])
             text = AESGCM(key).decrypt(body[:_NONCE], body[_NONCE:], known[0].encode())
@@ -100,8 +110,18 @@ class Payloads:
         """Returns how many payloads can never be read again.
 
         Raises:
+            Tampered: keys or payloads were put under other persons, so the wrong ones would go.
             Unavailable: they could not be removed.
         """
+        known = self._vault.key_of(subject)
+        if self._vault.strays(subject, known[0] if known else ""):
+            raise Tampered(_SWAPPED)
+        if known is None:
+            return 0
+        try:
+            self._unwrapped(subject, known[1])
+        except InvalidTag as error:
+            raise Tampered(_SWAPPED) from error
         return self._vault.erase(subject)
 
     def _key(self, subject: str) -> tuple[str, bytes]:

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from audit import export, verify
 from audit.courier import Courier
-from audit.errors import Unavailable
+from audit.errors import Tampered, Unavailable
 from audit.index import SearchIndex
 from audit.keys import Keys
 from audit.opening import Layout
-from audit.parts import BlobFacts
-from audit.payloads import Payloads
+from audit.parts import BlobFacts, ConfigFacts
+from audit.payloads import Payloads, subject_of
 from audit.presence import Presence
 from audit.proofs import tlog_proof
 from audit.reconcile import Intent, open_intents
@@ -193,11 +193,33 @@ class LogReader:
         None when it was not too long, or was erased.
 
         Raises:
-            Tampered: what is kept is not what was recorded.
+            Tampered: what is kept is not what was recorded, or is gone though nobody erased it.
             Unavailable: it cannot be read now.
         """
         facts = record.event.part(BlobFacts)
-        return self._payloads.open(facts) if facts else None
+        if facts is None:
+            return None
+        found = self._payloads.open(facts)
+        if found is None and not self._erased_after(record):
+            raise Tampered(
+                f"The whole text of event {record.seq} is gone, and the log does not say that it"
+                " was erased. Put back a copy of the payloads."
+            )
+        return found
+
+    def _erased_after(self, record: Record) -> bool:
+        subject = subject_of(record.event)
+        seqs = [n for n in self.numbers(Filter(types=("erasure.performed",))) if n > record.seq]
+        facts = (one.event.part(ConfigFacts) for one in self.records(seqs))
+        return any(one is not None and one.name == subject for one in facts)
+
+    def renew_search(self) -> None:
+        """Makes the search index anew from the records. What it finds is then what is there.
+
+        Raises:
+            Unavailable: the log or its index cannot be used.
+        """
+        self._index.renew()
 
     def open_intents(self) -> tuple[Intent, ...]:
         """Returns the intents without an outcome, oldest first, alive or left by a dead process.

@@ -80,6 +80,7 @@ class Retention:
         """Returns the segments whose records were removed for good, being older than that.
 
         Raises:
+            Tampered: a segment is not what its manifest says, so it may be younger; it stays.
             AuditError: it could not be recorded, so nothing was removed.
         """
         limit = timestamp(datetime.now(UTC) - years * YEAR)
@@ -90,6 +91,7 @@ class Retention:
             if segment.last_logged >= limit or segment.last >= first:
                 break
             if self._archive.holds(segment):
+                self._archive.check(segment)
                 self._append(_event("log.pruned", segment, "nowhere", actor))
                 self._archive.expire(segment)
                 gone.append(segment)

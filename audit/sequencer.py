@@ -70,7 +70,7 @@ class Sequencer:
     """Places entries, one batch a transaction. One thread at a time.
 
     `birth` becomes the first record of a new log, `folder` holds the key files. `keys` are those
-    in use, `seen` is a size that the log is known to have had durably.
+    in use, `seen` is a size that the log is known to have had durably, `logged` when it wrote last.
     """
 
     def __init__(self, storage: Storage, keys: Keys, folder: Path, birth: Entry) -> None:
@@ -79,6 +79,7 @@ class Sequencer:
         self._folder = folder
         self._birth = birth
         self.seen = 0
+        self.logged = ""
 
     def place(self, take: Take) -> Placed:
         """Returns what became of each group, once that is durable.
@@ -110,11 +111,11 @@ class Sequencer:
                 transaction.insert(batch.rows)
                 transaction.track(batch.opened, batch.closed)
                 transaction.seal(head, keep=head.kept == head.size)
-        self._saw(head.size)
+        self._saw(head)
         return Placed(results=placed, head=head if batch.rows else None)
 
-    def _saw(self, size: int) -> None:
-        self.seen = max(self.seen, size)
+    def _saw(self, head: Head) -> None:
+        self.seen, self.logged = max(self.seen, head.size), head.logged
 
     def rotate(self, entry: Callable[[SigningKey, SigningKey], Entry]) -> Head:
         """Replaces the signing key; returns the head after the record that says so.
@@ -135,7 +136,7 @@ class Sequencer:
             head = batch.head()
             transaction.insert(batch.rows)
             transaction.seal(head, keep=True)
-        self._saw(head.size)
+        self._saw(head)
         self.keys = keyfiles.end_rotation(self._folder, old)
         return head
 
@@ -153,7 +154,7 @@ class Sequencer:
             head = batch.head()
             transaction.insert(batch.rows)
             transaction.seal(head, keep=head.kept == head.size)
-        self._saw(head.size)
+        self._saw(head)
         return head
 
     def _checked(self, head: Head | None) -> Head:

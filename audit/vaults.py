@@ -61,6 +61,12 @@ class SqliteVault:
             ).fetchone()
         return found
 
+    def strays(self, subject: str, key_id: str) -> int:
+        """See `Vault.strays`."""
+        query = "SELECT count(*) FROM payload WHERE (subject = ?) <> (key_id = ?)"
+        with self._open() as db:
+            return int(db.execute(query, (subject, key_id)).fetchone()[0])
+
     def erase(self, subject: str) -> int:
         """See `Vault.erase`."""
         with self._open() as db:
@@ -130,6 +136,12 @@ class PgVault:
         """See `Vault.find`."""
         found = self._run("SELECT subject, body FROM audit.payload WHERE sha256 = %s", sha256)
         return (str(found[0]), _bytes(found[1])) if found else None
+
+    def strays(self, subject: str, key_id: str) -> int:
+        """See `Vault.strays`."""
+        query = "SELECT count(*) FROM audit.payload WHERE (subject = %s) <> (key_id = %s)"
+        found = self._run(query, subject, key_id)
+        return int(str(found[0])) if found else 0
 
     def erase(self, subject: str) -> int:
         """See `Vault.erase`."""

@@ -334,6 +334,11 @@ def _rotation(line: bytes) -> tuple[VerifierKey, VerifierKey] | None:
     return (old, new) if signed and old.name == new.name else None
 
 
+def _logged_of(line: bytes) -> str:
+    match = _TAIL.search(line)
+    return match[1].decode(errors="replace") if match else ""
+
+
 def _seq_of(line: bytes) -> int:
     match = _TAIL.search(line)
     return int(match[3]) if match else 0
@@ -582,6 +587,7 @@ class Segment(NamedTuple):
     last: int
     base: Base
     marks: tuple[bytes, ...]
+    logged: str
 
 
 def open_segments(folder: Path) -> list[Segment]:
@@ -597,7 +603,9 @@ def open_segments(folder: Path) -> list[Segment]:
         if base is None:
             raise ValueError(f"{path.name} is damaged")
         marks = tuple(str(line).encode() for line in raw["marks"])
-        found.append(Segment(path.with_suffix(".jsonl.gz"), raw["first"], base.size, base, marks))
+        records = path.with_suffix(".jsonl.gz")
+        said = (raw["first"], base.size, base, marks, str(raw["last_logged"]))
+        found.append(Segment(records, *said))
     found.sort(key=lambda segment: segment.first)
     for before, after in zip(found, found[1:]):  # noqa: B905, RUF007  # Python 3.9 has neither
         if after.first != before.last + 1:
@@ -613,10 +621,12 @@ def _manifest_base(raw: dict[str, Any]) -> Base | None:
 def with_segments(source: Source, folder: Path | None) -> Source:
     """Returns `source` with the sealed records in `folder` before its own.
 
+    Where a folder is named, all that was sealed and has not expired must be in it.
+
     Raises:
         ValueError, KeyError, TypeError: a manifest is damaged.
     """
-    segments = open_segments(folder) if folder and folder.exists() else []
+    segments = open_segments(folder) if folder else []
     marks = source.marks + tuple(line for segment in segments for line in segment.marks)
     live = source.base
     usable: list[Segment] = []
@@ -624,8 +634,8 @@ def with_segments(source: Source, folder: Path | None) -> Source:
         usable = [segment for segment in segments if segment.last <= live.size]
         missing = [n for n, segment in enumerate(usable) if not segment.path.exists()]
         usable = usable[missing[-1] + 1 :] if missing else usable
-        if not usable:
-            live = live._replace(expired=True)
+    if live is not None and folder and not usable:
+        live = live._replace(expired=True)
     if not usable or live is None:
         return source._replace(marks=marks, base=live)
     begin, end = usable[0].first, live.size
@@ -634,9 +644,13 @@ def with_segments(source: Source, folder: Path | None) -> Source:
     def rows(skip: int, deep: bool) -> Iterator[Row]:
         for segment in usable:
             if segment.last > skip:
+                line = b""
                 for seq, line in enumerate(_lines(segment.path), segment.first):
                     if seq > skip:
                         yield seq, line, None
+                # Retention goes by what the manifest says.
+                if _seq_of(line) == segment.last and _logged_of(line) != segment.logged:
+                    raise ValueError(f"the manifest of {segment.path.name} says another time")
         yield from source.rows(max(skip, end), deep)
 
     notes = source.checkpoints + tuple(segment.base.note for segment in usable)

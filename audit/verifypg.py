@@ -39,7 +39,9 @@ def verify_postgres(
     known = verify.read_anchors(anchors, keys, since)
     with translated(), contextlib.closing(connect(url)) as connection:
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        source = verify.with_segments(_source(connection), segments)
+        # Another instance may have sealed, into a folder of its own.
+        here = segments if segments and segments.exists() else None
+        source = verify.with_segments(_source(connection), here)
         verify.await_anchors(known, source.total, patience_s)
         return verify.verify(source, keys, known, deep=deep, since=since, progress=progress)
 

@@ -61,7 +61,10 @@ def search(
 
 @app.command()
 def verify(
-    deep: Annotated[bool, typer.Option("--deep", help="Check the search columns too.")] = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Check every field too, and make the search index anew."),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Checks the whole trail. Status 0 verified and anchored, 1 tampered, 2 unsigned, 3 unknown."""
@@ -76,6 +79,9 @@ def verify(
         report = log.verify(deep=deep, progress=progress)
         if report.status == 0:
             _note(log, "audit.verified", (), report.last)
+            if deep:
+                # What verified stands beside an index that is no evidence.
+                log.renew_search()
     if json_:
         typer.echo(report.as_json())
     else:
