@@ -8,6 +8,8 @@ from agent.layers import Layers
 from agent.models import ModelChoice, choose
 from agent.rowset import unpack
 from agent.runs import Runs
+from agent.saved import Questions, SavedCard
+from agent.savedtrail import SavedTrail
 from agent.templated import TemplateCall, call_in
 from agent.trace import Told, notebook, rows_hash, trace
 from agent.vocabulary import Vocabularies
@@ -25,8 +27,11 @@ __all__ = [
     "ModelConnection",
     "NotAnswerable",
     "Option",
+    "Questions",
     "Refusal",
     "Runs",
+    "SavedCard",
+    "SavedTrail",
     "TemplateCall",
     "Told",
     "Tried",

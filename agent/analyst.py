@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pydantic_ai import Agent, CallToolsNode, ModelRequestNode
+from pydantic_ai import Agent, CallToolsNode, ModelRequestNode, RunContext
 from pydantic_ai.exceptions import (
     AgentRunError,
     ModelAPIError,
@@ -22,12 +22,13 @@ import telemetry
 from agent import measured, models, planner
 from agent.answer import Answer, AskBack, NotAnswerable, Refusal, receipt, turned_down
 from agent.checkpoint import Checkpoint, Checkpoints, Engine, Unreadable
-from agent.content import moderation_of
+from agent.content import delimited, moderation_of
 from agent.deps import Deps, Leaving, Progress, Stopped
 from agent.journal import Journal
 from agent.metered import Listener, MeteredModel, Saying, why_failed
 from agent.models import AnyModel, ModelChoice
-from agent.offline import OfflineModel
+from agent.offline import OfflineModel, plan_of_saved
+from agent.saved import Questions
 from agent.templates import TemplateToolset
 from agent.tools import EFFECTS, toolset
 from agent.toolset import AuditCapability, GuardedToolset, plan_of, recall
@@ -108,9 +109,10 @@ class Analyst:
         vocabularies: Vocabularies,
         environment: Mapping[str, str],
         budget: ModelBudget,
+        questions: Questions | None = None,
         model: AnyModel | None = None,
     ) -> None:
-        """`model` replaces the chosen one; tests script it."""
+        """`model` replaces the chosen one; tests script it. `questions` are the verified ones."""
         self.choice = choice
         self._gate = gate
         self._log = log
@@ -118,11 +120,12 @@ class Analyst:
         self._environment = environment
         self._moderation = moderation_of(environment)
         self._budget = budget
+        self._questions = questions
         self._model = model
         self._agent: Agent[Deps, Output] = Agent(
             deps_type=Deps,
             output_type=[str, AskBack, NotAnswerable],
-            instructions=_INSTRUCTIONS,
+            instructions=[_INSTRUCTIONS, _verified],
             toolsets=[GuardedToolset(CombinedToolset([toolset, TemplateToolset()]))],
             retries=2,
         )
@@ -221,10 +224,11 @@ class Analyst:
         """The chosen model's answer; where it is away, the planner's, which says so."""
         start = asked.checkpoints.find()
         if self.choice.offline and self._model is None:
-            return await self._steps(asked, deps, self._planner(deps), start, "")
+            return await self._steps(asked, deps, self._planner(deps, asked.question), start, "")
         if start is None or start.engine == "model":
             try:
                 model = self._metered(asked, deps, settings)
+                deps = replace(deps, examples=self._examples(asked))
                 return await self._steps(asked, deps, model, start, "")
             except ModelAPIError as error:
                 if settings.fallback == "none":
@@ -233,7 +237,9 @@ class Analyst:
                 asked.checkpoints.say(None)
             start = None
         deps = replace(deps, progress=Progress(overtime=deps.progress.overtime))
-        answer = await self._steps(asked, deps, self._planner(deps), start, _PLANNER)
+        answer = await self._steps(
+            asked, deps, self._planner(deps, asked.question), start, _PLANNER
+        )
         notice = f"{self.choice.label} could not be reached. This answer is by the rule-based "
         return answer.model_copy(update={"notice": f"{notice}planner, without an AI model."})
 
@@ -294,9 +300,19 @@ class Analyst:
         # Everything else may be somebody else's machine.
         return self._gate.prompt(asked.question, source=asked.source, caller=asked.caller)
 
-    def _planner(self, deps: Deps) -> OfflineModel:
+    def _planner(self, deps: Deps, question: str) -> OfflineModel:
+        """The planner; a verified question with the same words answers first."""
         vocabulary = self._vocabularies.of(deps.view, deps.caller)
-        return OfflineModel(lambda question: planner.plan(question, vocabulary))
+        found = self._questions and self._questions.match(question, deps.source, deps.caller)
+        if found:
+            known = plan_of_saved(found)
+            return OfflineModel(lambda _: known)
+        return OfflineModel(lambda asked: planner.plan(asked, vocabulary))
+
+    def _examples(self, asked: Asked) -> tuple[tuple[str, str], ...]:
+        if self._questions is None:
+            return ()
+        return self._questions.examples(asked.question, asked.source, asked.caller)
 
     def _metered(self, asked: Asked, deps: Deps, settings: AgentPolicy) -> MeteredModel:
         built = self._model or models.build(self.choice, self._environment)
@@ -310,6 +326,16 @@ class Analyst:
             max_output_tokens=settings.max_output_tokens,
             stream=self._model is None,
         )
+
+
+def _verified(ctx: RunContext[Deps]) -> str:
+    """Verified questions like the one asked, as data."""
+    examples = ctx.deps.examples
+    if not examples:
+        return ""
+    listed = {"verified": [{"question": q, "sql": sql} for q, sql in examples]}
+    told = "Questions like this one that people have verified, with the statements that answer them"
+    return f"{told}: {delimited(listed, ctx.deps.mark)}"
 
 
 def _halted(rule: str, reason: str) -> Answer:

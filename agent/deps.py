@@ -59,6 +59,8 @@ class Deps:
     moderation: Moderation | None = None
     semantics: Semantics = NOTHING
     """What words mean in the source, as an admin has confirmed it."""
+    examples: tuple[tuple[str, str], ...] = ()
+    """Verified questions like the one asked, with their SQL; nothing personal is in them."""
     flags: dict[Where, tuple[str, ...]] = field(default_factory=dict)
     """What in the question or in the data looks like orders to the agent (`agent.content`)."""
 

@@ -26,11 +26,24 @@ from pydantic_ai.usage import RequestUsage
 
 from agent import planner
 from agent.answer import AskBack, NotAnswerable, Option
+from agent.saved import SavedCard
 
 NAME = "offline"
 LABEL = "Rule-based planner, no AI model"
 
 Planner = Callable[[str], planner.Answer]
+
+
+def plan_of_saved(saved: SavedCard) -> planner.Plan:
+    """Returns the plan to run a verified question just as it was verified."""
+    when = f"{saved.verified_at:%-d %B %Y}" if saved.verified_at is not None else "an unknown day"
+    said = f"verified by {saved.verified_by} on {when}"
+    return planner.Plan(
+        sql=saved.sql,
+        interpretation=f"{saved.question} (a saved question, {said})",
+        steps=(),
+        assumptions=(f"{said[:1].upper()}{said[1:]}.",),
+    )
 
 
 class OfflineModel(Model[None]):

@@ -14,7 +14,9 @@ from agent import (
     Layers,
     ModelChoice,
     ModelConnection,
+    Questions,
     Runs,
+    SavedTrail,
     Vocabularies,
     choose,
 )
@@ -125,6 +127,7 @@ class Parts:
     runs: Runs
     vocabularies: Vocabularies
     layers: LayerDesk
+    questions: Questions
 
     @property
     def policy(self) -> Policy:
@@ -227,6 +230,7 @@ def open_parts(
     )
     layers = Layers(store, home)
     vocabularies = Vocabularies(gate, layers)
+    questions = Questions(store=store, gate=gate, trail=SavedTrail(log), look_up=people.by_id)
     replayer = Replayer(
         store=store, log=log, policies=policies, sources=sources, look_up=people.by_id
     )
@@ -238,6 +242,7 @@ def open_parts(
         vocabularies=vocabularies,
         environment=variables,
         budget=spending,
+        questions=questions,
     )
     anchoring = Anchoring(log, policies, variables, home / "audit")
     anchoring.follow()
@@ -289,4 +294,5 @@ def open_parts(
             ),
             look_up=people.by_id,
         ),
+        questions=questions,
     )
