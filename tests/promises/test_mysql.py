@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +10,9 @@ import pytest
 from guard import Refused
 from guard.errors import Drifted, GuardError
 from tests.guard.engines import attacks
+from tests.killing import killed
 from tests.promises.mysql_shop import EMAIL, POLICY, SALARY, MysqlShop, content, logins
 from tests.servers import ServerDatabase
-
-ROOT = str(Path(__file__).resolve().parents[2])
 
 
 @pytest.fixture
@@ -218,22 +212,9 @@ def test_a_change_that_cannot_be_previewed_on_mysql_cannot_be_approved(shop: Mys
 
 
 KILLER = """
-import json, os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
 from tests.promises.mysql_shop import MysqlShop
 import guard.engines.mysql_changes as engine, guard.settlement as settlement
-from store import changes
-point, change = sys.argv[2], int(sys.argv[4])
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-def after(owner, name):
-    real = getattr(owner, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(owner, name, then)
-shop = MysqlShop(Path(sys.argv[1]), json.loads(os.environ["SECRETS"]))
+shop, change = MysqlShop(home, secrets), int(given[0])
 if point == "claimed": after(changes, "claim")
 if point == "run": after(engine, "captured")
 if point == "recorded": after(changes, "record_execution")
@@ -255,16 +236,7 @@ def test_promise_12_on_mysql_a_write_takes_effect_exactly_once_across_kill_9(
     change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
     shop.approve(change)
     shop.close()
-    process = subprocess.run(
-        [sys.executable, "-c", KILLER, str(home), point, ROOT, str(change)],
-        cwd=ROOT,
-        env=os.environ | {"SECRETS": json.dumps(secrets), "PYTHONPATH": ROOT},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert process.returncode == -signal.SIGKILL, process.stderr
+    killed(KILLER, home, point, str(change), secrets=secrets)
     shop = MysqlShop(home, secrets)
     try:
         shop.parts.recover()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +13,7 @@ import pytest
 from guard import Illegal, Refused
 from store import StoreConflict, accounts, approvals, changes, promotions
 from tests.company import POLICY, Company, make_company
+from tests.killing import killed
 from ui.keeper import go_round
 
 UPDATE = "UPDATE orders SET status = 'cancelled' WHERE id = 2"
@@ -472,22 +469,9 @@ def test_promise_07_never_whoever_asks_and_recorded(
 
 
 _KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-from store import changes
 from tests.company import make_company
 import guard.engines.changing as changing
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-def after(owner, name):
-    real = getattr(owner, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(owner, name, then)
-company = make_company(Path(sys.argv[1]))
-point = sys.argv[2]
+company = make_company(home)
 if point == "previewed": after(changes, "record_preview")
 if point == "booked": after(changes, "approve_by_rule")
 if point == "claimed": after(changes, "claim")
@@ -504,16 +488,7 @@ def test_promise_12_a_change_without_a_person_takes_effect_once_or_not_at_all(
 ) -> None:
     home = tmp_path / "home"
     make_company(home, AUTO).close()
-    root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(home), point, root],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    killed(_KILLED, home, point)
     with company_of(home, AUTO) as company:
         company.parts.recover()
         total = company.query("SELECT total FROM orders WHERE id = 2")

@@ -272,9 +272,7 @@ class Shop:
     def content(self) -> str:
         """Everything the company holds, and which tables there are."""
         with self.ground.connect() as past:
-            return repr(
-                [past.run(f"SELECT * FROM {t} ORDER BY 1") for t in ("bookings", "wages")]
-            )
+            return repr([past.run(f"SELECT * FROM {t} ORDER BY 1") for t in ("bookings", "wages")])
 
 
 @pytest.fixture(scope="module", params=ENGINES)

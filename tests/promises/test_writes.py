@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,6 +12,7 @@ from guard.diff import Diff
 from guard.writer import ApprovedChange
 from store import StoreConflict, approvals, changes
 from tests.company import Company, make_company
+from tests.killing import killed
 
 UPDATE = "UPDATE orders SET status = 'cancelled' WHERE id = 2"
 
@@ -250,25 +246,10 @@ def test_undo_is_refused_when_a_row_changed_since(company: Company) -> None:
 
 
 KILLER = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
 from tests.company import make_company
-import guard.writer, guard.engines.changing as changing, guard.settlement as settlement
+import guard.engines.changing as changing, guard.settlement as settlement
 import guard.reviewtrail as reviewtrail
-from store import changes
-point, change = sys.argv[2], int(sys.argv[4])
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-def before(owner, name):
-    setattr(owner, name, die)
-def after(owner, name):
-    real = getattr(owner, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(owner, name, then)
-company = make_company(Path(sys.argv[1]))
+company, change = make_company(home), int(given[0])
 if point == "claimed": after(changes, "claim")
 if point == "intent": after(reviewtrail.ReviewTrail, "intent")
 if point == "recorded": after(changes, "record_execution")
@@ -292,16 +273,7 @@ def test_promise_12_a_write_takes_effect_exactly_once_across_kill_9(
     change = propose(company, "UPDATE orders SET total = total + 1 WHERE id = 2")
     approve(company, change)
     company.close()
-    root = str(Path(__file__).resolve().parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLER), str(home), point, root, str(change)],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    killed(KILLER, home, point, str(change))
     company = make_company(home)
     try:
         company.parts.recover()

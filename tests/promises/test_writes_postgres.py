@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +9,14 @@ from pathlib import Path
 import pytest
 
 from guard.errors import Drifted, Illegal
+from tests.killing import PRELUDE, killed, started
 from tests.promises.postgres_shop import PostgresShop, logins
 from tests.servers import ServerDatabase
 
-ROOT = str(Path(__file__).resolve().parents[2])
 KILLER = """
-import json, os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
 from tests.promises.postgres_shop import PostgresShop
 import guard.engines.postgres_changes as engine, guard.settlement as settlement
-from store import changes
-point, change = sys.argv[2], int(sys.argv[4])
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-def after(owner, name):
-    real = getattr(owner, name)
-    def then(*args, **kwargs):
-        real(*args, **kwargs)
-        die()
-    setattr(owner, name, then)
-shop = PostgresShop(Path(sys.argv[1]), json.loads(os.environ["SECRETS"]))
+shop, change = PostgresShop(home, secrets), int(given[0])
 if point == "claimed": after(changes, "claim")
 if point == "run": after(engine, "run_one")
 if point == "recorded": after(changes, "record_execution")
@@ -44,16 +26,13 @@ if point == "after done": after(settlement.Settlement, "committed")
 shop.parts.review.apply(change, shop.caller("rita"))
 """
 RACER = """
-import json, os, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[4])
 from guard.errors import Illegal
 from tests.promises.postgres_shop import PostgresShop, wait_until
-shop = PostgresShop(Path(sys.argv[1]), json.loads(os.environ["SECRETS"]))
+shop = PostgresShop(home, secrets)
 print("ready", flush=True)
 wait_until(float(sys.stdin.readline()))
 try:
-    shop.parts.review.apply(int(sys.argv[2]), shop.caller(sys.argv[3]))
+    shop.parts.review.apply(int(given[0]), shop.caller(given[1]))
 except Illegal:
     sys.exit(7)
 """
@@ -72,18 +51,6 @@ def approved(shop: PostgresShop) -> int:
     return change
 
 
-def run(code: str, secrets: dict[str, str], *given: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *given],
-        cwd=ROOT,
-        env=os.environ | {"SECRETS": json.dumps(secrets), "PYTHONPATH": ROOT},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize(
     "point", ["claimed", "run", "recorded", "before commit", "after commit", "after done"]
 )
@@ -95,9 +62,7 @@ def test_promise_12_on_postgres_a_write_takes_effect_exactly_once_across_kill_9(
     shop = PostgresShop(home, secrets)
     change = approved(shop)
     shop.close()
-    process = run(KILLER, secrets, str(home), point, ROOT, str(change))
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL, said
+    killed(KILLER, home, point, str(change), secrets=secrets)
     shop = PostgresShop(home, secrets)
     try:
         shop.parts.recover()
@@ -122,7 +87,7 @@ def test_promise_12_on_postgres_of_racing_processes_one_applies(
     shop = PostgresShop(home, secrets)
     change = approved(shop)
     processes = [
-        run(RACER, secrets, str(home), str(change), name, ROOT)
+        started(PRELUDE + RACER, str(home), "", str(change), name, secrets=secrets)
         for name in ("rita", "rob", "ana", "rita")
     ]
     for process in processes:
