@@ -12,10 +12,21 @@ if TYPE_CHECKING:
 
 Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
 Clause = Literal[
-    "output", "compute", "where", "join", "group", "having", "order", "distinct", "setop", "other"
+    "output",
+    "compute",
+    "where",
+    "join",
+    "group",
+    "having",
+    "order",
+    "distinct",
+    "setop",
+    "set",
+    "other",
 ]
 """Where a column stands. `compute` is an output too, under something whose rows, NULLs or failure
-would tell about the value even where every cell is masked."""
+would tell about the value even where every cell is masked. `set` is a column that a change gives a
+value, where the preview tells whether the value was there before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +35,8 @@ class ColumnUse:
 
     `lookup` is true for an equality or IN comparison with literals only
     (`email = 'a@b.example'`) that stands in a filter or join condition by itself or under AND and
-    OR. Without a catalog `table` is what the text says, empty where it says nothing.
+    OR, and for `set`, which tells as much. Without a catalog `table` is what the text says, empty
+    where it says nothing.
     """
 
     table: str

@@ -47,6 +47,8 @@ class Table:
     `name` is what the guard and the policy call it. On a server with schemas, `relation` is its
     name there, and `bare` is true when that name alone finds it on the search path. `hidden` are
     columns that are there and do not exist for the person: the engine knows their names.
+    `unique` lists the columns of each unique index but the primary key, all of the table where an
+    index holds an expression.
     """
 
     name: str

@@ -360,9 +360,14 @@ def _table(access: Access, scope: Scope, policy: Policy) -> Refusal | None:
 
 def _column(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Refusal | None:
     for use in access.columns:
-        if not scope.sees(use.table, use.column):
+        if not scope.sees(use.table, use.column) and not _refers_out(use, scope):
             return _no_such_column(f"{use.table}.{use.column}", access, scope, policy, catalog)
     return None
+
+
+def _refers_out(use: ColumnUse, scope: Scope) -> bool:
+    """True for the far end of a foreign key whose table is out of scope: nothing may name it."""
+    return use.clause == "set" and not scope.reads(use.table)
 
 
 def _no_such_column(
@@ -405,12 +410,12 @@ def _column_need(part: str, access: Access, scope: Scope, policy: Policy) -> Nee
 
 def _masked(access: Access, scope: Scope, policy: Policy, catalog: Catalog) -> Refusal | None:
     for use in access.columns:
-        if not is_masked(use, scope, catalog):
+        if not is_masked(use, scope, catalog) or _refers_out(use, scope):
             continue
         if use.lookup and scope.looks_up(use.table, use.column):
             continue
         name = f"{use.table}.{use.column}"
-        if access.tier == "write":
+        if access.tier == "write" and not use.lookup:
             return Refusal(
                 rule="masked.copied",
                 reason=f"{name} is personal data; a change may not copy or compute with it.",
@@ -439,11 +444,14 @@ _PLACE: dict[str, str] = {
     "order": "ORDER BY",
     "distinct": "DISTINCT",
     "setop": "a set operation",
+    "set": "a change that gives it a value, whose preview tells whether it was there already",
     "other": "this place",
 }
 
 
 def _lookup_hint(use: ColumnUse, scope: Scope) -> str:
+    if use.clause == "set":
+        return "Set it to NULL, or let somebody who may look up its values propose it."
     if scope.looks_up(use.table, use.column):
         return f"Look up exact values: {use.column} = '...'."
     return "Filter or group by a column that is not masked, such as the id."

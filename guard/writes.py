@@ -5,7 +5,8 @@ Assigned columns are names, not reads; every expression and condition is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -82,6 +83,7 @@ def _insert(tree: exp.Insert, scope: Scope, reads: Resolver) -> None:
     table = _target(target, scope, reads)
     for column in listed:
         _assigned(column, table, reads)
+    _told_by_keys([c.name for c in listed], table, reads)
     source = _given(tree, "expression")
     if source is not None:
         reads.query(source, None, "output")
@@ -103,11 +105,34 @@ def _by_position(table: Table | None, reads: Resolver) -> None:
         )
 
 
+def _told_by_keys(listed: Sequence[str], table: Table | None, reads: Resolver) -> None:
+    """Notes which columns of a new row a key compares with those that are there, or refers to."""
+    if table is None:
+        return
+    names = {n.casefold() for n in listed or [c.name for c in table.columns]}
+    for key in (table.primary_key, *table.unique):
+        _set(table, [c for c in key if c.casefold() in names], reads)
+    _told_by_references(names, table, reads)
+
+
+def _told_by_references(names: AbstractSet[str], table: Table, reads: Resolver) -> None:
+    """A value that is given to a foreign key is accepted where the other table holds it."""
+    for key in table.foreign_keys:
+        other = reads.catalog.table(key.table)
+        if other is not None and names & {c.casefold() for c in key.columns}:
+            _set(other, key.references, reads)
+
+
+def _set(table: Table, columns: Iterable[str], reads: Resolver) -> None:
+    reads.ledger.use(frozenset((table.name, c) for c in columns), "set", lookup=True)
+
+
 def _conflict(node: exp.Expr, table: Table | None, scope: Scope, reads: Resolver) -> None:
     """ON CONFLICT and ON DUPLICATE KEY; `excluded` is the row that was to be inserted."""
     for key in node.args.get("conflict_keys") or ():
         for column in key.find_all(exp.Column):
             _assigned(column, table, reads)
+            _overwritten(column, table, reads)
     if table is not None:
         proposed = tuple(Output(name=c.name, value=EMPTY) for c in table.columns)
         excluded = Relation(name="excluded", outputs=Outputs(columns=proposed))
@@ -158,7 +183,9 @@ def _assignments(
             continue
         assigned = pair.this.expressions if isinstance(pair.this, exp.Tuple) else [pair.this]
         for column in assigned:
-            _assigned(column, table, reads, others)
+            written = _assigned(column, table, reads, others)
+            if not isinstance(pair.expression, exp.Null):
+                _overwritten(column, written, reads)
         if _is_default(pair.expression):
             reads.ledger.seen.add(id(pair.expression))
         else:
@@ -171,15 +198,31 @@ def _is_default(node: exp.Expr) -> bool:
     return node.name.upper() == "DEFAULT" and not node.this.args.get("quoted")
 
 
-def _assigned(
-    node: exp.Expr, table: Table | None, reads: Resolver, others: Iterable[Relation] = ()
-) -> None:
-    """Checks that an assigned column exists; in MySQL it may be one of a joined table."""
+def _overwritten(node: exp.Expr, table: Table | None, reads: Resolver) -> None:
+    """Notes that the preview tells whether the column held the value that it is given.
+
+    Not where it is given NULL: a count tells which values are NULL.
+    """
+    column = table.column(_bare(node).name) if table is not None else None
+    if table is not None and column is not None:
+        _set(table, [column.name], reads)
+        _told_by_references({column.name.casefold()}, table, reads)
+
+
+def _bare(node: exp.Expr) -> exp.Expr:
     while isinstance(node, exp.Ordered | exp.Paren | exp.Bracket | exp.Dot):
         node = node.this
+    return node
+
+
+def _assigned(
+    node: exp.Expr, table: Table | None, reads: Resolver, others: Iterable[Relation] = ()
+) -> Table | None:
+    """Checks that an assigned column exists; returns its table, in MySQL perhaps a joined one."""
+    node = _bare(node)
     reads.ledger.seen.add(id(node))
     if table is None:
-        return
+        return None
     qualifier = node.args.get("table") if isinstance(node, exp.Column) else None
     if qualifier is not None:
         joined = [r for r in others if r.name == fold(qualifier, reads.dialect)]
@@ -193,6 +236,7 @@ def _assigned(
             _writes(table, reads)
     if table.column(node.name) is None:
         reads.unknown_column(node.name)
+    return table
 
 
 def _delete(tree: exp.Delete, scope: Scope, reads: Resolver) -> None:
@@ -248,7 +292,9 @@ def _merged(then: exp.Expr | None, table: Table | None, scope: Scope, reads: Res
         if isinstance(listed, exp.Tuple | exp.Schema):
             for column in listed.expressions:
                 _assigned(column, table, reads)
+            _told_by_keys([c.name for c in listed.expressions], table, reads)
         else:
             _by_position(table, reads)
+            _told_by_keys([], table, reads)
         place = Place(scope=scope, clause="output")
         reads.expressions.value(_given(then, "expression"), place)

@@ -7,7 +7,7 @@ https://mariadb.com/kb/en/information-schema-columns-table/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -29,6 +29,7 @@ class Listed:
     tables: Sequence[tuple[Text, ...]]
     columns: Sequence[tuple[Text, ...]]
     keys: Sequence[tuple[Text, ...]]
+    unique: Sequence[tuple[Text, ...]]
     views: Sequence[tuple[Text, ...]]
 
 
@@ -55,6 +56,11 @@ def listed(session: Session, database: str) -> Listed:
             f"WHERE TABLE_SCHEMA = {asked} AND REFERENCED_TABLE_SCHEMA = {asked} "
             "ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
         ),
+        unique=session.texts(
+            "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS "
+            f"WHERE TABLE_SCHEMA = {asked} AND NON_UNIQUE = 0 AND INDEX_NAME <> 'PRIMARY' "
+            "ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
+        ),
         views=session.texts(
             "SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS "
             f"WHERE TABLE_SCHEMA = {asked}"
@@ -80,7 +86,7 @@ def _add(known: dict[str, object], other: dict[str, object]) -> None:
     """Adds the columns that another role sees of the same table."""
     if known is other:
         return
-    for part in ("columns", "foreign_keys"):
+    for part in ("columns", "foreign_keys", "unique"):
         mine, theirs = known[part], other[part]
         if isinstance(mine, list) and isinstance(theirs, list):
             mine.extend(item for item in theirs if item not in mine)
@@ -100,6 +106,7 @@ def _tables(listing: Listed) -> dict[str, dict[str, object]]:
             "kind": _KINDS[kind],
             "columns": columns,
             "foreign_keys": _foreign_keys(k for k in listing.keys if k[1] == name),
+            "unique": _unique(name, columns, listing.unique),
             "row_estimate": int(rows) if rows is not None and kind != "VIEW" else None,
             "create": f"CREATE VIEW v AS {definition}" if definition else None,
             "schema_": listing.database,
@@ -115,6 +122,18 @@ def _column(row: tuple[Text, ...]) -> dict[str, object]:
         "nullable": nullable == "YES",
         "primary_key": key == "PRI",
     }
+
+
+def _unique(
+    table: str, columns: Iterable[Mapping[str, object]], rows: Iterable[tuple[Text, ...]]
+) -> list[list[str]]:
+    """Returns the columns of each unique index, all of them where one holds an expression."""
+    found: dict[Text, list[Text]] = {}
+    for name, index, column in rows:
+        if name == table:
+            found.setdefault(index, []).append(column)
+    names = [str(c["name"]) for c in columns]
+    return [names if None in parts else [str(p) for p in parts] for parts in found.values()]
 
 
 def _foreign_keys(rows: Iterable[tuple[Text, ...]]) -> list[dict[str, object]]:

@@ -101,8 +101,17 @@ SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
   'other', confrelid::int8, 'references', COALESCE(confkey, '{{}}'::int2[]))
   ORDER BY conrelid, conname)::text
 FROM pg_catalog.pg_constraint
-WHERE conrelid = ANY (ARRAY[{oids}]::oid[]) AND contype IN ('p', 'u', 'f')
+WHERE conrelid = ANY (ARRAY[{oids}]::oid[]) AND contype IN ('p', 'f')
 """
+_UNIQUE = """
+SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+  'relation', indrelid::int8, 'kind', 'u', 'columns', indkey::int2[],
+  'other', 0, 'references', '{{}}'::int2[]) ORDER BY indrelid, indexrelid)::text
+FROM pg_catalog.pg_index
+WHERE indrelid = ANY (ARRAY[{oids}]::oid[]) AND (indisunique OR indisexclusion)
+  AND NOT indisprimary
+"""
+"""A column with the number 0 is an expression."""
 
 
 def reflect(session: Session, *, source: str, schemas: Sequence[str], roles: Sequence[str]) -> Seen:
@@ -122,7 +131,11 @@ def reflect(session: Session, *, source: str, schemas: Sequence[str], roles: Seq
     columns = _asked(
         session, _COLUMNS.format(oids=oids, readers=readers), TypeAdapter(list[_Column])
     )
-    constraints = _asked(session, _CONSTRAINTS.format(oids=oids), TypeAdapter(list[_Constraint]))
+    constraints = [
+        constraint
+        for query in (_CONSTRAINTS, _UNIQUE)
+        for constraint in _asked(session, query.format(oids=oids), TypeAdapter(list[_Constraint]))
+    ]
     relations.sort(key=lambda r: (schemas.index(r.schema_), r.name))
     names = {
         r.oid: r.name if r.schema_ == schemas[0] else f"{r.schema_}.{r.name}" for r in relations
@@ -187,14 +200,16 @@ class _Build:
                 for c in self._told(relation.oid)
             ),
             foreign_keys=tuple(filter(None, (self._key(c) for c in owned if c.kind == "f"))),
-            unique=tuple(
-                names
-                for c in owned
-                if c.kind == "u" and (names := self._named(relation.oid, c.columns))
-            ),
+            unique=tuple(self._unique(c) for c in owned if c.kind == "u"),
             definition=relation.definition if view else None,
             row_estimate=int(relation.rows) if relation.rows >= 0 and not view else None,
         )
+
+    def _unique(self, index: _Constraint) -> tuple[str, ...]:
+        """The index's columns that may be read, all where it holds an expression."""
+        own = self._told(index.relation)
+        expressions = 0 in index.columns
+        return tuple(c.name for c in own if expressions or c.number in index.columns)
 
     def _told(self, oid: int) -> list[_Column]:
         """The columns whose names nothing else in the table has, whatever the case."""

@@ -34,6 +34,7 @@ class _Table(_Part):
     kind: Literal["table", "view"]
     columns: list[_Column]
     foreign_keys: list[_ForeignKey]
+    unique: list[list[str]] = []
     row_estimate: int | None
     create: str | None = None
     schema_: str | None = None
@@ -78,6 +79,7 @@ def _table(table: _Table, dialect: str) -> Table:
             ForeignKey(columns=tuple(k.columns), table=k.table, references=tuple(k.references))
             for k in table.foreign_keys
         ),
+        unique=tuple(tuple(names) for names in table.unique),
         definition=view_select(table.create, dialect) if table.create else None,
         row_estimate=table.row_estimate,
     )

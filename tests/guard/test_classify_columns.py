@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guard.access import Access
-from guard.catalog import Catalog, Column, Table
+from guard.catalog import Catalog, Column, ForeignKey, Table
 from guard.classify import classify
 from guard.statement import parse
 
@@ -17,7 +17,11 @@ def columns(names: str) -> tuple[Column, ...]:
 
 TABLES = (
     Table(name="people", columns=columns("id name email ssn country")),
-    Table(name="sales", columns=columns("id person_id amount status")),
+    Table(
+        name="sales",
+        columns=columns("id person_id amount status"),
+        foreign_keys=(ForeignKey(columns=("person_id",), table="people", references=("id",)),),
+    ),
     Table(
         name="contacts",
         kind="view",
@@ -354,7 +358,32 @@ def test_a_change_tells_what_it_writes_and_what_it_reads(
 ) -> None:
     access = judged(sql)
     assert set(access.writes) == writes
-    assert uses(sql) == found
+    assert _read(sql) == found
+
+
+def _read(sql: str, dialect: str = "sqlite") -> set[str]:
+    return {use for use in uses(sql, dialect) if ":set" not in use}
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("UPDATE sales SET status = 'x', amount = amount + 1", {"sales.status", "sales.amount"}),
+        ("UPDATE sales SET status = NULL, amount = 2", {"sales.amount"}),
+        # A reference is accepted where the other table holds the value, a key where none does.
+        ("UPDATE sales SET person_id = 4", {"sales.person_id", "people.id"}),
+        ("INSERT INTO sales (id, status) VALUES (1, 'x')", {"sales.id"}),
+        ("INSERT INTO sales (person_id, status) VALUES (1, 'x')", {"people.id"}),
+        ("INSERT INTO sales SELECT * FROM sales", {"sales.id", "people.id"}),
+        (
+            "INSERT INTO people (ssn) VALUES ('1') ON CONFLICT (ssn) DO UPDATE SET name = 'x'",
+            {"people.ssn", "people.name"},
+        ),
+        ("DELETE FROM sales", set()),
+    ],
+)
+def test_a_change_tells_which_values_its_preview_compares(sql: str, found: set[str]) -> None:
+    assert {use.removesuffix(":set*") for use in uses(sql) if ":set" in use} == found
 
 
 def test_merge_and_joined_changes_are_resolved_too() -> None:
@@ -363,7 +392,7 @@ def test_merge_and_joined_changes_are_resolved_too() -> None:
         "WHEN MATCHED AND p.ssn > '1' THEN UPDATE SET status = p.email "
         "WHEN NOT MATCHED THEN INSERT (id, status) VALUES (p.id, p.name)"
     )
-    assert uses(merge, "postgres") == {
+    assert _read(merge, "postgres") == {
         "sales.person_id:join",
         "people.id:join",
         "people.ssn:where",

@@ -76,7 +76,7 @@ def test_promise_08_a_notice_holds_a_closed_set_of_fields_and_no_person(
     hook: Told, receiver: Receiver
 ) -> None:
     company = hook.company
-    sql = f"UPDATE customers SET last_name = '{SURNAME}x' WHERE email = '{EMAIL}'"
+    sql = f"UPDATE customers SET country = '{SURNAME}x' WHERE email = '{EMAIL}'"
     propose(company, sql)
     change = propose(
         company,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from guard import Refused
+from guard.proposals import Proposed
+from store import changes
 from tests.company import Company
 
 TELLING = [
@@ -108,3 +112,61 @@ def test_free_text_may_be_searched_where_the_policy_says_so(company: Company) ->
         caller=company.caller("ana"),
     )
     assert found.rows() == [[2]]
+
+
+GUESSES = [
+    # The rows of the diff, or that there are none, say which customers have the name already.
+    "UPDATE customers SET last_name = 'Schmidt'",
+    "UPDATE customers SET country = 'x', last_name = upper('schmidt') WHERE id = 2",
+    "UPDATE customers SET country = 'x' WHERE last_name = 'Schmidt'",
+    "UPDATE customers SET country = 'x' WHERE email LIKE 's%'",
+    "UPDATE customers SET country = CASE WHEN last_name < 'M' THEN 'a' ELSE 'b' END",
+    "UPDATE customers SET country = 'x' WHERE id = "
+    "(SELECT id FROM customers WHERE last_name = 'Schmidt')",
+    "DELETE FROM customers WHERE last_name IN ('Schmidt', 'Weber')",
+    "INSERT INTO customers (id, last_name) VALUES (2, 'x') "
+    "ON CONFLICT (id) DO UPDATE SET last_name = 'Schmidt'",
+    "UPDATE orders SET status = 'x' WHERE customer_id = "
+    "(SELECT id FROM customers WHERE last_name = 'Schmidt')",
+]
+
+
+@pytest.mark.parametrize("sql", GUESSES)
+def test_promise_08_a_proposal_is_no_way_to_guess_a_masked_value(
+    company: Company, sql: str
+) -> None:
+    """What its preview would count is refused exactly as a filter of a read is."""
+    with pytest.raises(Refused) as caught:
+        _propose(company, sql)
+    assert caught.value.refusal.rule in ("masked.predicate", "masked.copied")
+    with company.store.read() as conn:
+        assert changes.list_all(conn) == ()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE customers SET email = 'new@mail.example' WHERE email = 'schmidt@mail.example'",
+        "UPDATE customers SET last_name = NULL WHERE id = 2",
+        "INSERT INTO customers (id, last_name) VALUES (9, 'Schmidt')",
+    ],
+)
+def test_promise_08_what_a_look_up_may_ask_a_proposal_may_too(company: Company, sql: str) -> None:
+    assert _propose(company, sql).rows == 1
+
+
+def test_promise_08_a_key_tells_nothing_about_a_masked_value(company: Company) -> None:
+    """A new row is refused where its key is taken, and a reference where it leads nowhere."""
+    with sqlite3.connect(company.database) as db:
+        db.execute("CREATE UNIQUE INDEX one_name ON customers(country, last_name)")
+    db.close()
+    company.parts.sources.get("shop").refresh()
+    with pytest.raises(Refused) as caught:
+        _propose(company, "INSERT INTO customers (id, country, last_name) VALUES (9, 'x', 'Weber')")
+    assert caught.value.refusal.rule == "masked.predicate"
+    assert _propose(company, "INSERT INTO customers (id, country) VALUES (9, 'x')").rows == 1
+
+
+def _propose(company: Company, sql: str) -> Proposed:
+    caller = company.caller("ana")
+    return company.parts.gate.propose(sql, source="shop", caller=caller, reason="A test")

@@ -23,8 +23,13 @@ _KEYS = """
 SELECT schema_name, table_name, constraint_type, constraint_column_names, referenced_table,
        referenced_column_names
 FROM duckdb_constraints()
-WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')
+WHERE database_name = current_database()
+  AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY', 'UNIQUE')
 ORDER BY schema_name, table_name, constraint_index
+"""
+_INDEXES = """
+SELECT schema_name, table_name, expressions FROM duckdb_indexes()
+WHERE database_name = current_database() AND is_unique AND NOT is_primary
 """
 
 _Name = tuple[str, str]
@@ -34,9 +39,12 @@ def reflect(cursor: duckdb.DuckDBPyConnection) -> Mapping[str, object]:
     """Returns `{"tables": [...]}`: tables and views of every schema, none of the engine's."""
     primary: dict[_Name, set[str]] = defaultdict(set)
     foreign: dict[_Name, list[dict[str, object]]] = defaultdict(list)
+    unique: dict[_Name, list[list[str]]] = defaultdict(list)
     for schema, table, kind, names, parent, targets in cursor.execute(_KEYS).fetchall():
         if kind == "PRIMARY KEY":
             primary[schema, table].update(names)
+        elif kind == "UNIQUE":
+            unique[schema, table].append(names)
         else:
             foreign[schema, table].append(
                 {"columns": names, "table": parent, "references": targets}
@@ -47,6 +55,10 @@ def reflect(cursor: duckdb.DuckDBPyConnection) -> Mapping[str, object]:
         columns[schema, table].append(
             {"name": name, "type": type_, "nullable": nullable, "primary_key": key}
         )
+    for schema, table, expressions in cursor.execute(_INDEXES).fetchall():
+        names = [str(c["name"]) for c in columns[schema, table]]
+        parts = [p.strip().strip('"') for p in str(expressions).strip("[]").split(",")]
+        unique[schema, table].append(parts if set(parts) <= set(names) else names)
     return {
         "tables": [
             {
@@ -56,6 +68,7 @@ def reflect(cursor: duckdb.DuckDBPyConnection) -> Mapping[str, object]:
                 "create": sql,
                 "columns": columns[schema, name],
                 "foreign_keys": foreign[schema, name],
+                "unique": unique[schema, name],
                 "row_estimate": estimate,
             }
             for schema, name, kind, sql, estimate in cursor.execute(_TABLES).fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from guard.engines.child.names import quoted
 
@@ -39,12 +39,14 @@ def _table(
     estimates: Mapping[str, int],
 ) -> dict[str, object]:
     view = kind == "view"
+    columns = _columns(connection, name)
     return {
         "name": name,
         "kind": "view" if view else "table",
         "create": sql if view else None,
-        "columns": _columns(connection, name),
+        "columns": columns,
         "foreign_keys": [] if view else _foreign_keys(connection, name),
+        "unique": [] if view else _unique(connection, name, [str(c["name"]) for c in columns]),
         "row_estimate": None if view else _rows(connection, name, kind, estimates),
     }
 
@@ -59,6 +61,21 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[dict[str, objec
         for _, name, type_, notnull, _, pk, hidden in rows
         if hidden != 1
     ]
+
+
+def _unique(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str]
+) -> list[Sequence[str]]:
+    """The columns of each unique index, all of them where one holds an expression."""
+    found: list[Sequence[str]] = []
+    for _, index, unique, origin, *_ in connection.execute(
+        f"PRAGMA index_list({quoted(table)})"
+    ).fetchall():
+        if unique and origin != "pk":
+            parts = connection.execute(f"PRAGMA index_info({quoted(index)})").fetchall()
+            names = [name for _, _, name in parts]
+            found.append(columns if None in names else names)
+    return found
 
 
 def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[dict[str, object]]:

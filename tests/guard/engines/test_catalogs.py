@@ -9,7 +9,7 @@ import pytest
 from guard.catalog import ForeignKey
 from guard.engines.reflected import Reflected, to_catalog, view_select
 from guard.errors import Refused
-from tests.guard.engines.support import make, opened, rows
+from tests.guard.engines.support import EngineName, make, opened, rows
 
 _SQLITE = """
 CREATE TABLE parent (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID;
@@ -115,3 +115,18 @@ def test_of_two_tables_of_one_name_outside_main_neither_is_known() -> None:
     reflected = Reflected.model_validate({"tables": tables})
     catalog = to_catalog(reflected, source="x", dialect="duckdb")
     assert [(t.name, t.schema) for t in catalog.tables] == [("b", None), ("c", "s1")]
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+def test_unique_indexes_are_told_whole_where_they_hold_an_expression(
+    tmp_path: Path, engine: EngineName
+) -> None:
+    script = (
+        "CREATE TABLE keyed (id INTEGER PRIMARY KEY, a TEXT UNIQUE, b TEXT, c TEXT);"
+        "CREATE UNIQUE INDEX both_of ON keyed (b, c); CREATE INDEX plain ON keyed (c);"
+        "CREATE UNIQUE INDEX made ON keyed (lower(b));"
+    )
+    with opened(engine, make(engine, tmp_path / "x", script)) as adapter:
+        found = adapter.reflect().table("keyed")
+    assert found is not None
+    assert set(found.unique) == {("a",), ("b", "c"), ("id", "a", "b", "c")}
