@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from commands import upkeep
+from commands.auditfilter import Find, Person, Session, Since, Table, Until, Verdict, When, chosen
 from commands.shared import Json, data_folder, fail, out, sentences, show_json
 
 if TYPE_CHECKING:
@@ -41,16 +42,30 @@ def tail(
 @app.command()
 def search(
     text: Annotated[str, typer.Argument(help="Words, or beginnings of words.")] = "",
-    table: Annotated[str | None, typer.Option("--table")] = None,
-    session: Annotated[str | None, typer.Option("--session")] = None,
+    person: Person = "",
+    session: Session = "",
+    table: Table = "",
+    verdict: Verdict = "",
+    when: When = "",
+    since: Since = "",
+    until: Until = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 50,
     json_: Json = False,
 ) -> None:
-    """Finds events by text and field, newest first."""
-    from audit import Filter
-
-    wanted = Filter(text=text, table=table, session=session)
+    """Finds events by text and field, newest first. Sealed ones are in a whole export only."""
     with sentences(), _open() as log:
+        wanted = chosen(
+            _query(
+                find=text,
+                who=person,
+                session=session,
+                table=table,
+                verdict=verdict,
+                when=when,
+                since=since,
+                until=until,
+            )
+        )
         _note(log, "audit.searched", wanted.used)
         page = log.search(wanted, limit=limit)
         _print(page.records, json_)
@@ -92,24 +107,45 @@ def verify(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="A new folder for the bundle.")],
-    text: Annotated[str, typer.Option("--find", help="Only events with these words.")] = "",
+    find: Find = "",
+    person: Person = "",
+    session: Session = "",
+    table: Table = "",
+    verdict: Verdict = "",
+    when: When = "",
+    since: Since = "",
+    until: Until = "",
     format_: Annotated[
         str | None,
         typer.Option("--format", help="Also a file for other systems: ocsf or otel."),
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder."""
-    from audit import FORMATS, Filter
+    """Writes the records, checkpoints, anchors and the stand-alone verifier into a new folder.
 
+    With a filter, the events it finds, each with a proof that it is in the log.
+    """
+    from audit import FORMATS
+
+    query = _query(
+        find=find,
+        who=person,
+        session=session,
+        table=table,
+        verdict=verdict,
+        when=when,
+        since=since,
+        until=until,
+    )
     wanted = next((one for one in FORMATS if one == format_), None)
     if format_ is not None and wanted is None:
         fail(f"{format_} is not a format. Use {' or '.join(FORMATS)}.")
     if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
         fail(f"{folder} is not an empty folder. Name a new one.")
     with sentences(), _open() as log:
-        _note(log, "audit.exported", ("text",) if text else ())
-        done = log.export(folder, Filter(text=text) if text else None)
+        asked = chosen(query) if query else None
+        _note(log, "audit.exported", asked.used if asked else ())
+        done = log.export(folder, asked)
         translation = _translate(folder, wanted, log.origin) if wanted else None
     if json_:
         file = {"file": str(translation)} if translation else {}
@@ -146,6 +182,10 @@ for _name, _command in (
     ("schema", upkeep.schema),
 ):
     app.command(_name)(_command)
+
+
+def _query(**given: str) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value}
 
 
 def _print(records: tuple[Record, ...], as_json: bool) -> None:

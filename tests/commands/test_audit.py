@@ -130,3 +130,64 @@ def test_a_format_that_is_not_there_is_refused_before_anything_is_written(
     assert "syslog is not a format. Use ocsf or otel." in said.err
     assert not (tmp_path / "bundle").exists()
     assert "audit.exported" not in used("audit", "tail").out
+
+
+FILTERS = [
+    (("--find", "salaries"), "find=salaries"),
+    (("--person", "ana"), "who=ana"),
+    (("--table", "orders"), "table=orders"),
+    (("--verdict", "Denied"), "verdict=Denied"),
+    (("--person", "ana", "--verdict", "Allowed"), "who=ana&verdict=Allowed"),
+    (("--when", "Last hour"), "when=Last+hour"),
+    (("--since", "2020-01-01T00:00Z", "--until", "2021-01-01T00:00Z"), None),
+]
+
+
+@pytest.mark.parametrize(("options", "query"), FILTERS)
+def test_an_export_takes_the_filters_of_the_page(
+    used: Shell, tmp_path: Path, options: tuple[str, ...], query: str | None
+) -> None:
+    from urllib.parse import parse_qsl
+
+    from ui.auditing import files, filters
+    from ui.home import open_log, open_store
+
+    folder = tmp_path / "bundle"
+    said = used("audit", "export", str(folder), *options, "--json")
+    assert said.status == 0, said.err
+    made = (folder / "records.jsonl").read_text().splitlines()
+    assert len(made) == said.json["records"]
+    assert (folder / "proofs.jsonl").exists()
+    if query is None:
+        assert made == []
+        return
+    store = open_store(used.home)
+    with open_log(used.home) as log, store.read() as conn:
+        people = filters.People(files.accounts.list_all(conn))
+        wanted, problems = filters.from_query(dict(parse_qsl(query)), people)
+        assert problems == ()
+        now = files.dt.datetime.now(files.dt.UTC)
+        page = log.search(filters.as_filter(wanted, people, now), limit=1000)
+    store.close()
+    # What was recorded since is of the export itself.
+    shown = [one.line for one in reversed(page.records) if "audit.exported" not in one.line]
+    assert [line for line in made if "audit.exported" not in line] == shown
+    assert 0 < len(made) < 40
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--person", "zoe"), "Nobody is called zoe"),
+        (("--verdict", "Fine"), "no verdict there is"),
+        (("--since", "yesterday"), "2026-06-30T08:00Z"),
+    ],
+)
+def test_a_filter_that_cannot_be_used_lets_nothing_out(
+    used: Shell, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = used("audit", "export", str(tmp_path / "bundle"), *options)
+    assert done.status == 1
+    assert said in done.err
+    assert not (tmp_path / "bundle").exists()
+    assert used("audit", "search", *options).status == 1
