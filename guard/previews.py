@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from dataclasses import replace
 
 from guard.approvalpolicy import Approvals
@@ -11,7 +10,7 @@ from guard.caller import Caller
 from guard.changes import Kept, counts, dump, load, pack
 from guard.diff import Diff
 from guard.engines.base import Cancel, Change, ChangeCaps
-from guard.errors import GuardError, Illegal, refuse
+from guard.errors import GuardError, Illegal, Interrupted, refuse
 from guard.inforce import InForce
 from guard.notices import Notices
 from guard.proposals import Proposed
@@ -19,9 +18,17 @@ from guard.reviewtrail import ReviewTrail
 from guard.risk import Risk, assess, dump_reasons
 from guard.shapes import shape_of
 from guard.source import Sources
+from guard.underway import Running
 from guard.writer import Writer
 from store import Store, StoreConflict, changes
 from store.changes import NewChange, Preview, StoredChange
+
+STOPPED = "The preview was stopped before its end. Nothing was changed."
+"""What a request says whose preview somebody stopped."""
+
+
+def _stopped(error: GuardError) -> bool:
+    return isinstance(error, Interrupted) and error.cause == "cancelled"
 
 
 class Previews:
@@ -43,8 +50,7 @@ class Previews:
         self._trail = trail
         self._notices = notices
         self._policies = policies
-        self._lock = threading.Lock()
-        self._running: dict[int, Cancel] = {}
+        self.running = Running()
 
     @property
     def _settings(self) -> Approvals:
@@ -79,9 +85,7 @@ class Previews:
             stored = changes.by_call(conn, new.turn or "", new.call_id or "")
         if stored is None:
             raise Illegal("The request could not be stored. Ask again.")
-        with self._lock:
-            under_way = stored.id in self._running
-        if stored.state == "previewing" and not under_way:
+        if stored.state == "previewing" and self.running.of(stored.id) is None:
             return self.preview(stored, change, caller, cancel=cancel)
         if stored.state == "failed":
             raise refuse("preview.failed", stored.error or "It could not be previewed.")
@@ -113,7 +117,7 @@ class Previews:
                     "previewing",
                     "failed",
                     now=self._store.now(),
-                    error=str(error),
+                    error=STOPPED if _stopped(error) else str(error),
                 )
                 self._notices.queue(conn, "decided", stored.id)
             raise
@@ -126,14 +130,6 @@ class Previews:
             self._notices.queue(conn, "new" if earlier is None else "drifted", stored.id)
             self._trail.requested(caller, changes.get(conn, stored.id), diff, risk)
         return Proposed(change=stored.id, state="pending", rows=diff.total)
-
-    def stop(self, change: int) -> bool:
-        """Stops a preview that this process runs; False where it runs none of that request."""
-        with self._lock:
-            cancel = self._running.get(change)
-        if cancel is not None:
-            cancel.set()
-        return cancel is not None
 
     def _preview(
         self, stored: StoredChange, diff: Diff, risk: Risk, earlier: Diff | None
@@ -167,10 +163,9 @@ class Previews:
     def _captured(
         self, stored: StoredChange, change: Change, caller: Caller, intent: str, cancel: Cancel
     ) -> Diff:
-        with self._lock:
-            self._running[stored.id] = cancel
         try:
-            diff = self._writer.preview(change, self.preview_caps(), cancel)
+            with self.running.entered(stored, cancel) as told:
+                diff = self._writer.preview(change, self.preview_caps(), cancel, told)
             if diff.is_empty:
                 raise refuse(
                     "preview.no_rows",
@@ -180,9 +175,6 @@ class Previews:
         except GuardError as error:
             self._trail.failed(caller, stored, intent, error)
             raise
-        finally:
-            with self._lock:
-                self._running.pop(stored.id, None)
         self._trail.previewed(caller, stored, intent, diff)
         return diff
 

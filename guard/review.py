@@ -36,8 +36,9 @@ from guard.settlement import GATEHOUSE, Settlement
 from guard.shapes import shape_of
 from guard.source import Sources
 from guard.unattended import Unattended
+from guard.underway import UnderWay
 from guard.writer import ApprovedChange, Writer, sealed
-from store import Connection, IllegalMove, Store, StoreConflict, approvals, changes
+from store import Connection, IllegalMove, Store, StoreConflict, approvals, changes, turns
 from store.changes import NewChange, StoredChange
 from store.states import ChangeState
 
@@ -140,15 +141,37 @@ class Review:
         return dt.timedelta(minutes=self._policies.current().approvals.apply_within_minutes)
 
     def stop_preview(self, change: int, caller: Caller) -> bool:
-        """Stops the preview of one's own request; False where this process does not run it.
+        """Stops the preview of one's own request, and the turn that waits for it.
+
+        False where nothing was there to be stopped. A preview of another process is stopped by its
+        turn's next heartbeat.
 
         Raises:
             Illegal: somebody else's.
         """
         caller = self._current(caller)
-        if self._load(change, caller).author != caller.principal.id:
+        stored = self._load(change, caller)
+        if stored.author != caller.principal.id:
             raise Illegal("Only the person who asked for a change can stop its preview.")
-        return self._previews.stop(change)
+        if self._previews.running.stop(change):
+            return True
+        if stored.state != "previewing" or stored.turn is None:
+            return False
+        with self._store.write() as conn:
+            turns.request_cancel(conn, stored.turn, now=self._store.now())
+        return True
+
+    def under_way(self, change: int, caller: Caller) -> UnderWay | None:
+        """Returns how far the preview of a request is, None where this process makes none.
+
+        Raises:
+            Illegal: not to be seen by this person.
+        """
+        return self._previews.running.of(self._load(change, caller).id)
+
+    def under_way_in(self, turn: str, caller: Caller) -> UnderWay | None:
+        """Returns how far the preview is that one's own turn waits for, None without one."""
+        return self._previews.running.in_turn(turn, caller.principal.id)
 
     def undo(self, change: int, caller: Caller, reason: str) -> Proposed:
         """Returns a new request that takes an executed one back, through the same review.

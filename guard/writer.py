@@ -13,7 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from guard.diff import Diff
-from guard.engines.base import Cancel, Captured, Change, ChangeCaps, ChangeEngine, Engine, Found
+from guard.engines.base import (
+    Cancel,
+    Captured,
+    Change,
+    ChangeCaps,
+    ChangeEngine,
+    Engine,
+    Found,
+    Told,
+    unheard,
+)
 from guard.errors import Drifted
 from guard.source import Sources
 from store import Store, changes
@@ -63,9 +73,11 @@ class Writer:
         self._lock = threading.Lock()
         self._engines: dict[str, tuple[Engine, ChangeEngine]] = {}
 
-    def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
+    def preview(
+        self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
+    ) -> Diff:
         """Returns the exact diff; the change was run and rolled back. Raises as the engine does."""
-        return self._engine(change.source).preview(change, caps, cancel)
+        return self._engine(change.source).preview(change, caps, cancel, told)
 
     def apply(self, approved: ApprovedChange, caps: ChangeCaps, cancel: Cancel) -> Diff:
         """Commits the change and returns what it did.

@@ -52,11 +52,17 @@ def draw(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None
         case "proposed":
             _proposed(desk, answer.change, latest=latest)
         case "stopped":
-            st.html(panels.said(Verdict.STOPPED, "Stopped.", "Nothing more was run."))
+            st.html(panels.said(Verdict.STOPPED, "Stopped.", _left(shown)))
             _ask_again(desk, talk_, shown, latest=latest)
         case "failed":
             st.html(panels.said(Verdict.FAILED, "This did not work.", answer.text))
             _ask_again(desk, talk_, shown, latest=latest)
+
+
+def _left(shown: Shown) -> str:
+    proposed = any(step.kind == "proposal" for step in shown.steps)
+    preview = " The preview was rolled back, so nothing was changed." if proposed else ""
+    return f"Nothing more was run.{preview}"
 
 
 def _flagged(answer: Answer) -> str:

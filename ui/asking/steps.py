@@ -17,6 +17,7 @@ from ui import panels, stored, text
 from ui.asking import result, reveal, talk
 from ui.asking.talk import Shown
 from ui.frame import Desk
+from ui.reviewing import underway
 from ui.verdict import Verdict, badge
 
 Look = Literal["done", "running", "stopped"]
@@ -105,7 +106,7 @@ class _Drawer:
                 said = f"A change of {rows}. Someone other than you decides on it."
                 st.html(f'{badge(Verdict.REVIEW)} <span class="gh-said">{said}</span>')
         else:
-            self._checking(step)
+            self._previewing(step)
 
     def _sql(self, sql: str) -> None:
         with _step("SQL", "done", expanded=self._latest):
@@ -122,6 +123,14 @@ class _Drawer:
         with _step(title, look):
             said = "Checking and running it." if look == "running" else "It was cut off here."
             st.html(panels.note(said))
+
+    def _previewing(self, step: Step) -> None:
+        found = self._desk.parts.review.under_way_in(step.turn, self._desk.caller)
+        if found is None:
+            self._checking(step)
+            return
+        with _step(":shimmer[Preview]", self._look(step), expanded=True):
+            st.html(underway.line(found))
 
     def _allowed(self, ran: stored.Ran) -> None:
         with _step("Guard: allowed", "done", expanded=self._latest):

@@ -13,6 +13,7 @@ import streamlit as st
 
 from guard.changes import ChangeCard, ChangeView
 from guard.inbox import REVIEWERS
+from guard.previews import STOPPED
 from store.states import ChangeState
 from ui import frame, panels
 from ui.frame import Desk, attempt
@@ -167,7 +168,8 @@ def _withdraw(desk: Desk, card: ChangeCard) -> None:
 
 def _closed(desk: Desk, view: ChangeView) -> None:
     card = view.card
-    st.html(panels.became(card, view.votes))
+    if card.state not in ("draft", "previewing") and view.error != STOPPED:
+        st.html(panels.became(card, view.votes))
     if card.state == "approved":
         _apply(desk, view)
     elif card.state == "executed":

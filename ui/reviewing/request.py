@@ -9,11 +9,12 @@ from pathlib import Path
 import streamlit as st
 
 from guard.changes import ChangeCard, ChangeView, SchemaView, TableView
+from guard.previews import STOPPED
 from redaction import redact_text
 from store import conversations, turns
 from ui import diff, panels, schemadiff, stored, text, when
 from ui.frame import Desk, attempt
-from ui.reviewing import checks, tier, whole
+from ui.reviewing import checks, tier, underway, whole
 from ui.verdict import Verdict, badge, state_badge
 
 ASK = Path(__file__).resolve().parents[2] / "pages" / "ask.py"
@@ -27,14 +28,24 @@ def draw(desk: Desk, view: ChangeView) -> bool:
     may the button that approves it follow.
     """
     card = view.card
-    st.html(_heading(desk, card))
-    _numbers(desk, card)
-    st.html(tier.line(view))
+    stopped = view.error == STOPPED
+    st.html(_heading(desk, card, stopped=stopped))
+    if card.state == "previewing":
+        underway.draw(card)
+        st.code(text.clip(view.statement), language="sql", wrap_lines=True)
+        return False
+    if card.tier is not None:  # else no preview was ever made
+        _numbers(desk, card)
+        st.html(tier.line(view))
     most = desk.parts.policy.approvals.max_rows
     if card.state == "pending" and card.rows > most:
         st.html(tier.over_cap(card.rows, most, own=card.author == desk.person.id))
     if view.error:
-        st.html(panels.said(Verdict.FAILED, "What happened:", view.error))
+        st.html(
+            panels.said(
+                Verdict.STOPPED if stopped else Verdict.FAILED, "What happened:", view.error
+            )
+        )
     if view.undo_notes or card.undo == "none":
         st.html(_not_undone(view))
     drawn = _whole(view)
@@ -49,7 +60,7 @@ def draw(desk: Desk, view: ChangeView) -> bool:
     return drawn
 
 
-def _heading(desk: Desk, card: ChangeCard) -> str:
+def _heading(desk: Desk, card: ChangeCard, *, stopped: bool) -> str:
     policy = desk.parts.policy.sources.get(card.source)
     source = (policy.title if policy else "") or card.source
     tables = text.joined([panels.code(text.line(t.table, 60)) for t in card.tables])
@@ -64,10 +75,10 @@ def _heading(desk: Desk, card: ChangeCard) -> str:
     if card.state in ("pending", "approved"):
         facts.append(f"expires {when.left(card.expires_at, desk.now)}")
     over = card.state == "pending" and card.rows > desk.parts.policy.approvals.max_rows
-    held = badge(Verdict.HELD)
+    state = badge(Verdict.STOPPED) if stopped else state_badge(card.state)
     return (
         f'<div class="gh-head"><h2>{escape(text.line(card.reason, 300))}</h2>'
-        f"{held if over else state_badge(card.state)}</div>"
+        f"{badge(Verdict.HELD) if over else state}</div>"
         f'<p class="gh-sub">{" · ".join(f for f in facts if f)}</p>'
     )
 
