@@ -489,3 +489,15 @@ saved_questions = Table(
     ),
     sqlite_autoincrement=True,
 )
+
+audit_filters = Table(
+    "audit_filters",
+    metadata,
+    Column("id", _SERIAL, primary_key=True),
+    Column("owner", String(20), ForeignKey("accounts.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("owner", "name"),
+    sqlite_autoincrement=True,
+)

@@ -14,7 +14,7 @@ from audit import AuditError, AuditLog, Filter, LogHead, Page, Record
 from guard.policy import Principal
 from store import accounts
 from ui import frame, markup, panels, session, sheet, text, visits, when
-from ui.auditing import address, filters, kept, reading, record, replay, timeline, verifying
+from ui.auditing import address, filters, kept, reading, record, replay, saved, timeline, verifying
 from ui.auditing.filters import People, Wanted
 from ui.verdict import Verdict, icon, of_event
 
@@ -50,7 +50,7 @@ def _log(log: AuditLog, person: Principal, people: People) -> None:
         for problem in address.problems():
             st.html(panels.said(Verdict.UNKNOWN, "Not all of this link could be used.", problem))
     with bar:
-        _links(wanted, query)
+        _links(wanted, query, person)
     asked = filters.as_filter(wanted, people, dt.datetime.now(dt.UTC))
     if asked.used and visits.first(f"searched {sorted(query.items())} {wanted.find}"):
         reading.searched(log, person, asked.used)
@@ -95,8 +95,9 @@ def _ranges(log: AuditLog, head: LogHead) -> None:
     st.html(kept.ranges(head, sealed, [one for one in sealed if not log.holds(one)]))
 
 
-def _links(wanted: Wanted, query: Mapping[str, str]) -> None:
+def _links(wanted: Wanted, query: Mapping[str, str], person: Principal) -> None:
     left_out = any(getattr(wanted, name) and name not in query for name in ("find", "table"))
+    saved.draw(person, query, whole=not left_out)
     personal = "What you typed looks personal, so no address may hold it."
     with st.popover("Link", icon=":material/share:"):
         if left_out:
