@@ -152,6 +152,28 @@ def list_all(conn: Connection, *, limit: int = 100) -> tuple[StoredNotice, ...]:
     return build_all(StoredNotice, conn.execute(query).all())
 
 
+def given_up(conn: Connection, *, since: dt.datetime, limit: int = 100) -> tuple[StoredNotice, ...]:
+    """Returns the notices that were given up since then, newest first."""
+    query = select(*columns(StoredNotice, _t)).where(
+        _t.c.state == "given_up", _t.c.ended_at >= since
+    )
+    return build_all(StoredNotice, conn.execute(query.order_by(_t.c.id.desc()).limit(limit)).all())
+
+
+def again(conn: Connection, notice: int, *, now: dt.datetime) -> None:
+    """Puts a notice that was given up back, to be sent at once.
+
+    Raises:
+        IllegalMove: it was not given up, or somebody has put it back already.
+    """
+    touched = conn.execute(
+        update(_t)
+        .where(_t.c.id == notice, _t.c.state == "given_up")
+        .values(state="waiting", next_at=now, ended_at=None)
+    )
+    expect_one(touched, f"Notice {notice} is not given up any more.")
+
+
 def counts(conn: Connection, *, since: dt.datetime) -> dict[NoticeState, int]:
     """Returns how many notices made since then are in each state; absent states have none."""
     query = select(_t.c.state, func.count()).where(_t.c.created_at >= since).group_by(_t.c.state)

@@ -20,6 +20,7 @@ from ui.governing import (
     sources,
     tools,
     trying,
+    undelivered,
 )
 from ui.home import POLICY_FILE
 from ui.verdict import Verdict
@@ -53,6 +54,7 @@ def draw(person: Principal) -> None:
     model.draw(desk)
     frame.problem()
     _waiting(desk)
+    undelivered.draw(desk)
     tabs = st.tabs(list(_TABS), key="tab", on_change="rerun", bind="query-params")
     for name, tab in zip(_TABS, tabs, strict=True):
         if tab.open:
