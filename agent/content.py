@@ -3,7 +3,7 @@
 What holds is the guard. Detection finds the usual wrappings and misses a polite request in plain
 words, so a signal never blocks: it is shown, recorded, and takes the right to propose changes from
 the turn. Patterns are read on the text as a reader sees it: compatibility forms folded, invisible
-characters removed, letters spelled with digits put back.
+characters and accents removed, letters spelled with digits or apart put back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
+from agent.contentwords import FAMILIES
 from guard import ConfigurationError
 
 Where = Literal["question", "data"]
@@ -23,72 +24,12 @@ UNKNOWN = "unchecked"
 """The signal of a moderation service that was asked and gave no answer."""
 _LONGEST = 500_000
 """Characters that are looked at; a longer text is `UNKNOWN` too."""
-_AI = r"(?:ai|llm|assistant|agent|chat ?bot|language model|model)"
-_OURS = r"(?:the |all |any |every |these |those |your |my |its )*"
-
-_FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "override": (
-        rf"\b(?:ignore|disregard|forget|override|bypass|skip) {_OURS}"
-        r"(?:previous|prior|above|earlier|preceding|former|other|system|original|safety|given)? ?"
-        r"(?:instruction|rule|prompt|direction|guideline|directive|command|polic|restriction)",
-    ),
-    "new role": (
-        r"\byou are (?:now|no longer) ",
-        r"\b(?:act|behave|respond|answer) as (?:if you|though you|an? (?:admin|root|developer|"
-        r"unrestricted|unfiltered|system|evil|superuser))",
-        r"\bpretend (?:to be|that you|you are|you have)",
-        r"\brole ?play as",
-    ),
-    "jailbreak": (
-        r"\bjail ?break",
-        r"\bdo anything now\b",
-        r"\b(?:dan|developer|god|debug|sudo|admin) mode\b",
-        r"\bwithout (?:any )?(?:restriction|filter|limitation|censorship)",
-        r"\bunfiltered (?:ai|mode)",
-    ),
-    "prompt": (
-        rf"\b(?:reveal|show|print|repeat|output|tell|give|leak|display)\b.{{0,20}}\b{_OURS}"
-        r"(?:system|hidden|initial|secret|original) (?:prompt|instruction|message|rule)",
-    ),
-    "forged turn": (
-        r"<\s*/?\s*(?:system|assistant|instructions?|important|admin|data)\b[^<>]{0,40}>",
-        r"<\|[a-z_]{2,20}\|>",
-        r"\[/?(?:inst|system|assistant)\]",
-        r"(?:^|\n)\s*(?:###\s*)?(?:system|assistant|instruction)s?\s*(?:message|prompt|note)?\s*:",
-        r"\bbegin (?:system|admin) ",
-    ),
-    "to the agent": (
-        r"\b(?:important|urgent|note|message|instruction)s?\b.{0,20}\b(?:for|to) "
-        rf"(?:the |any |all |you,? the )?{_AI}\b",
-        rf"\b(?:dear|hey|attention,?) {_AI}\b",
-        rf"\bif you are an? {_AI}\b",
-        rf"\b{_AI} (?:reading|processing|handling) this\b",
-    ),
-    "tool": (
-        r"\b(?:call|invoke|use|run|execute|trigger) (?:the |your )?(?:tool|function|"
-        r"propose_change|run_query|describe_table|list_tables)\b",
-        r"\b(?:auto-?)?approve (?:this|the|my|all|every|it|its own) ?(?:change|request|proposal|"
-        r"pending)?\b.{0,30}(?:change|request|proposal|now|immediately)",
-    ),
-    "statement": (
-        r"\b(?:run|execute|send|perform|apply|issue)\b.{0,40}\b(?:delete\s+from|drop\s+(?:table|"
-        r"database|schema)|truncate|insert\s+into|update\s+\w+\s+set|grant\s+\w+|alter\s+table)\b",
-    ),
-    "carry out": (
-        r"!\[[^\]]{0,80}\]\(\s*https?:",
-        r"\b(?:send|post|e-?mail|upload|forward|exfiltrate|leak|transmit)\b.{0,60}\bto\b.{0,30}"
-        r"(?:https?://|www\.|[\w.]{1,40}@[\w.]{1,40})",
-    ),
-    "disarm": (
-        r"\b(?:bypass|disable|deactivate|turn off|switch off|circumvent|evade|get around)\b.{0,20}"
-        r"\b(?:guard|filter|policy|policies|security|safety|mask|redaction|approval|audit|"
-        r"restriction|limit)",
-        r"\b(?:decode|base64)\b.{0,30}\b(?:and|then) (?:follow|run|execute|obey|do)\b",
-    ),
-}
-_COMPILED = {name: re.compile("|".join(forms)) for name, forms in _FAMILIES.items()}
+_COMPILED = {name: re.compile("|".join(forms)) for name, forms in FAMILIES.items()}
 _LEET = str.maketrans("013457@$", "oieastas")
 _SPACES = re.compile(r"[ \t\r\f\v]+")
+_SPREAD = re.compile(r"(?<!\w)(?:\w[ ._-]){4,}\w(?!\w)")
+"""A word spelled letter by letter."""
+_ACCENTS = re.compile(r"(?<=[a-z])[\u0300-\u036f]+")
 
 
 class Moderation(Protocol):
@@ -132,7 +73,10 @@ def delimited(result: Mapping[str, object], mark: str) -> str:
 def _folded(text: str) -> str:
     compatible = unicodedata.normalize("NFKC", text)
     seen = "".join(c for c in compatible if unicodedata.category(c) != "Cf")
-    return _SPACES.sub(" ", seen.casefold())
+    decomposed = unicodedata.normalize("NFD", seen.casefold())
+    plain = unicodedata.normalize("NFC", _ACCENTS.sub("", decomposed))
+    whole = _SPREAD.sub(lambda found: re.sub(r"[ ._-]", "", found[0]), plain)
+    return _SPACES.sub(" ", whole)
 
 
 def _texts(value: object) -> Iterable[str]:
