@@ -4,9 +4,12 @@ Each rule replaces tokens by tokens that are valid in the same dialect, so the t
 the engine will do and renders to text the engine accepts:
 
 - PostgreSQL: an operator the parser has no sign for, `a ~= b`, becomes `a OPERATOR(~=) b`; a
-  constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`.
+  constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`;
+  `COLLATION FOR (x)` becomes the call it stands for, `substring(a SIMILAR b ESCAPE c)` the same
+  with commas, and ORDER BY x USING < or > is ascending or descending.
 - MySQL: `MATCH a, b AGAINST ('x')` gets the optional brackets; `\N` becomes NULL; a statement
-  `VALUES (1), (2)` becomes `SELECT 1 UNION ALL SELECT 2`.
+  `VALUES (1), (2)` becomes `SELECT 1 UNION ALL SELECT 2`; the INTERVAL of `INTERVAL(a, b)`, which
+  compares numbers, becomes the name of a function.
 - SQLite: `x IN name` becomes `x IN (SELECT * FROM name)`, so that the table is seen as one.
 
 PostgreSQL reads the longest run of operator characters as one operator, and operators call
@@ -77,19 +80,34 @@ def respell(found: list[Token], text: str, dialect: str) -> list[Token]:
             the parser would misread.
     """
     if dialect == "postgres":
-        if _UNUSUAL.search(text) and not _READ.issuperset(_RUN.findall(text)):
-            found = list(_operators(found, text))
-        typed = "'" in text and _TYPED_CONSTANT.search(text)
-        return list(_constants(found)) if typed else found
+        return _postgres(found, text)
     if dialect == "mysql":
-        if "\\N" in text:
-            found = list(_nulls(found))
-        if found[0].token_type == TokenType.VALUES:
-            found = list(_rows(found))
-        if any(t.text.upper() == "MATCH" for t in found if t.token_type == TokenType.VAR):
-            found = list(_match_against(found))
+        return _mysql(found, text)
     if dialect == "sqlite" and _has_in_table(found):
         return list(_in_tables(found))
+    return found
+
+
+def _postgres(found: list[Token], text: str) -> list[Token]:
+    if _UNUSUAL.search(text) and not _READ.issuperset(_RUN.findall(text)):
+        found = list(_operators(found, text))
+    if _INTERVAL.search(text):
+        _check_intervals(found)
+    for spelled, respelt in _POSTGRES:
+        if spelled.search(text):
+            found = list(respelt(found))
+    return found
+
+
+def _mysql(found: list[Token], text: str) -> list[Token]:
+    if "\\N" in text:
+        found = list(_nulls(found))
+    if found[0].token_type == TokenType.VALUES:
+        found = list(_rows(found))
+    if _INTERVAL.search(text):
+        found = list(_comparisons(found))
+    if any(t.text.upper() == "MATCH" for t in found if t.token_type == TokenType.VAR):
+        found = list(_match_against(found))
     return found
 
 
@@ -180,6 +198,85 @@ def _nulls(found: Sequence[Token]) -> Iterator[Token]:
         yield _like(token, TokenType.NULL, "NULL") if skip else token
 
 
+_INTERVAL = re.compile(r"\binterval\s*\(", re.IGNORECASE)
+_ORDERS = {TokenType.LT: TokenType.ASC, TokenType.GT: TokenType.DESC}
+
+
+def _check_intervals(found: Sequence[Token]) -> None:
+    """`INTERVAL(3) '1.2345 s'` would be read as two intervals, the first of three seconds."""
+    for word, opening, closing, after in zip(found, found[1:], found[3:], found[4:], strict=False):
+        if (
+            word.token_type == TokenType.INTERVAL
+            and opening.token_type == TokenType.L_PAREN
+            and closing.token_type == TokenType.R_PAREN
+            and after.token_type == TokenType.STRING
+        ):
+            raise refuse(
+                "statement.interval",
+                "The guard cannot keep the precision of this interval.",
+                part=word.text,
+                alternative="Write it without a number in brackets.",
+                fixable=True,
+            )
+
+
+def _collations(found: Sequence[Token]) -> Iterator[Token]:
+    skip = False
+    for word, after in zip(found, [*found[1:], None], strict=True):
+        if skip:
+            skip = False
+            continue
+        plain = word.token_type not in QUOTED and word.text.upper() == "COLLATION"
+        skip = plain and after is not None and after.token_type == TokenType.FOR
+        yield _like(word, TokenType.VAR, "pg_collation_for") if skip else word
+
+
+def _similars(found: Sequence[Token]) -> Iterator[Token]:
+    # https://www.postgresql.org/docs/18/functions-matching.html#FUNCTIONS-SIMILARTO-REGEXP
+    inside: list[bool] = []
+    before = ""
+    for word, after in zip(found, [*found[1:], None], strict=True):
+        name = "" if word.token_type in QUOTED else word.text.upper()
+        if word.token_type == TokenType.L_PAREN:
+            inside.append(before == "SUBSTRING")
+        elif word.token_type == TokenType.R_PAREN and inside:
+            inside.pop()
+        elif inside and inside[-1] and (name == "ESCAPE" or _is_similar(name, after)):
+            word = _like(word, TokenType.COMMA, ",")
+        before = name
+        yield word
+
+
+def _is_similar(name: str, after: Token | None) -> bool:
+    return name == "SIMILAR" and (after is None or after.text.upper() != "TO")
+
+
+def _orders(found: Sequence[Token]) -> Iterator[Token]:
+    skip = False
+    for word, after in zip(found, [*found[1:], None], strict=True):
+        if skip:
+            skip = False
+            continue
+        kind = _ORDERS.get(after.token_type) if after is not None else None
+        skip = word.token_type == TokenType.USING and kind is not None
+        yield _like(word, kind, kind.name) if skip and kind is not None else word
+
+
+def _comparisons(found: Sequence[Token]) -> Iterator[Token]:
+    compares: set[int] = set()
+    opened: list[int] = []
+    for at, word in enumerate(found):
+        if word.token_type == TokenType.L_PAREN:
+            opened.append(at - 1)
+        elif word.token_type == TokenType.R_PAREN and opened:
+            opened.pop()
+        elif word.token_type == TokenType.COMMA and opened:
+            compares.add(opened[-1])
+    for at, word in enumerate(found):
+        named = word.token_type == TokenType.INTERVAL and at in compares
+        yield _like(word, TokenType.VAR, word.text) if named else word
+
+
 def _match_against(found: Sequence[Token]) -> Iterator[Token]:
     opened = False
     for token, after in zip(found, [*found[1:], None], strict=True):
@@ -241,3 +338,12 @@ def _names_table(before: Token, token: Token) -> bool:
     return token.token_type == TokenType.IDENTIFIER or (
         token.token_type not in QUOTED and token.text.isidentifier()
     )
+
+
+_POSTGRES = (
+    (re.compile(r"\bcollation\s+for\b", re.IGNORECASE), _collations),
+    (re.compile(r"\bsimilar\b(?!\s+to\b)", re.IGNORECASE), _similars),
+    (re.compile(r"\busing\s*[<>]", re.IGNORECASE), _orders),
+    (_TYPED_CONSTANT, _constants),
+)
+"""What a text looks like that may hold one of these spellings, and what replaces it."""

@@ -146,11 +146,27 @@ def _grants(settled: Settled, role: str | None) -> Probe:
     return Probe(name=name, passed=True, detail="SELECT and SHOW VIEW only")
 
 
+_PUBLIC_SINCE = (10, 11)
+
+
 def excess(session: Session, role: str | None) -> frozenset[str]:
-    """Returns the rights beyond reading that the login holds, or one of its roles."""
+    """Returns the rights beyond reading that the login holds, or one of its roles.
+
+    What PUBLIC holds everybody holds, and SHOW GRANTS for a login does not say it.
+    """
     whom = "CURRENT_USER()" if role is None else quoted(role)
-    lines = [line or "" for (line,) in session.texts(f"SHOW GRANTS FOR {whom}")]
+    holders = [whom, "PUBLIC"] if _has_public(session) else [whom]
+    lines = [line or "" for h in holders for (line,) in session.texts(f"SHOW GRANTS FOR {h}")]
     return frozenset(right for line in lines for right in _rights(line)) - _READS
+
+
+def _has_public(session: Session) -> bool:
+    """MariaDB grants to everybody since 10.11: https://mariadb.com/kb/en/grant/#grant-to-public."""
+    ((version,),) = session.texts("SELECT VERSION()")
+    number = re.match(r"(\d+)\.(\d+)", version or "")
+    return session.is_mariadb and (
+        number is None or (int(number[1]), int(number[2])) >= _PUBLIC_SINCE
+    )
 
 
 def _rights(line: str) -> set[str]:

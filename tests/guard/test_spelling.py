@@ -9,6 +9,7 @@ import pytest
 from guard.errors import Refused
 from guard.spelling import BUILT_IN_OPERATORS
 from guard.statement import parse
+from tests.servers import ServerDatabase
 
 
 def respelled(sql: str, dialect: str) -> str:
@@ -29,6 +30,16 @@ def respelled(sql: str, dialect: str) -> str:
         ("SELECT path FROM t WHERE box < line", "SELECT path FROM t WHERE box < line"),
         ("SELECT '@@@' || a /* <^ */", "SELECT '@@@' || a /* <^ */"),
         ("SELECT make_date(year => 1)", "SELECT MAKE_DATE(year => 1)"),
+        ("SELECT collation for (a || 'x')", "SELECT PG_COLLATION_FOR(a || 'x')"),
+        ("SELECT a AS collation, b", "SELECT a AS collation, b"),
+        (
+            "SELECT substring(a SIMILAR lower('x') ESCAPE '#') WHERE b SIMILAR TO 'c' ESCAPE 'd'",
+            "SELECT SUBSTRING(a FROM LOWER('x') FOR '#') WHERE b SIMILAR TO 'c' ESCAPE 'd'",
+        ),
+        (
+            "SELECT a FROM t ORDER BY a USING >, b USING < NULLS FIRST",
+            "SELECT a FROM t ORDER BY a DESC, b ASC NULLS FIRST",
+        ),
     ],
 )
 def test_postgresql_operators_and_constants(sql: str, meant: str) -> None:
@@ -95,3 +106,49 @@ def test_sqlite_answers_both_spellings_alike(sql: str) -> None:
     database.execute("INSERT INTO t VALUES (1), (2)")
     meant = respelled(sql, "sqlite")
     assert database.execute(meant).fetchall() == database.execute(sql).fetchall()
+
+
+@pytest.mark.parametrize("sql", ["SELECT interval(3) '1.23456 s'", "SELECT a, INTERVAL ( 0 ) '1'"])
+def test_an_interval_the_parser_would_read_as_two_is_refused(sql: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse(sql, "postgres")
+    assert caught.value.refusal.rule == "statement.interval"
+
+
+@pytest.mark.parametrize("operator", ["<=", "~<~", "<-"])
+def test_an_order_by_another_operator_is_refused(operator: str) -> None:
+    with pytest.raises(Refused):
+        parse(f"SELECT a FROM t ORDER BY a USING {operator}", "postgres")
+
+
+@pytest.mark.parametrize(
+    ("sql", "meant"),
+    [
+        ("SELECT INTERVAL(23, 1, 15, 17)", "SELECT INTERVAL(23, 1, 15, 17)"),
+        ("SELECT interval (id, abs(1))", "SELECT INTERVAL(id, ABS(1))"),
+        ("SELECT NOW() + INTERVAL (1 + 1) DAY", "SELECT NOW() + INTERVAL (1 + 1) DAY"),
+        ("SELECT d + INTERVAL(coalesce(a, b)) DAY", "SELECT d + INTERVAL (COALESCE(a, b)) DAY"),
+    ],
+)
+def test_mysql_interval_compares_numbers_where_it_has_several(sql: str, meant: str) -> None:
+    assert respelled(sql, "mysql") == meant
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT substring('abcdefg' SIMILAR 'a#\"%#\"g' ESCAPE '#')",
+        "SELECT collation for ('a' COLLATE \"C\")",
+        "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING >",
+        "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING <",
+    ],
+)
+def test_postgresql_gives_the_same_for_both_spellings(sql: str, postgres: ServerDatabase) -> None:
+    assert postgres.execute(respelled(sql, "postgres")) == postgres.execute(sql)
+
+
+def test_mariadb_gives_the_same_for_both_spellings(mariadb: ServerDatabase) -> None:
+    sql = "SELECT interval (23, 1, 15, 17, 30), DATE '2026-01-01' + INTERVAL(1 + 1) DAY"
+    found = mariadb.execute(sql)
+    assert found[0][0] == 3
+    assert mariadb.execute(respelled(sql, "mysql")) == found

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 
 import pymysql
+import pytest
 
-from guard.errors import Refused
+from guard.classify import classify
+from guard.errors import Refused, SourceUnavailable
 from guard.functions.lists import functions_of
+from guard.statement import parse
 from tests.guard.engines.mysqlshop import read, reading, shop_on
 from tests.servers import ServerDatabase
 
@@ -75,6 +78,50 @@ def test_a_stored_function_under_the_name_of_an_allowed_one_is_not_the_logins_to
                 with contextlib.suppress(Refused):
                     read(engine, f"SELECT {call} FROM people")
         assert shop.content() == before
+
+
+@pytest.mark.parametrize("given", ["FUNCTION {name}.regexp_like", "{name}.*"])
+def test_promise_05_what_everybody_may_call_the_login_may_not_hold(
+    mariadb: ServerDatabase, given: str
+) -> None:
+    """A function of the owner's that everybody may call reads what the login may not."""
+    made = (
+        "CREATE FUNCTION regexp_like(x TEXT, y TEXT) RETURNS TEXT READS SQL DATA "
+        "RETURN (SELECT GROUP_CONCAT(word) FROM secrets);"
+    )
+    what = given.format(name=mariadb.name)
+    with shop_on(mariadb, made) as shop:
+        mariadb.execute(f"GRANT EXECUTE ON {what} TO PUBLIC")
+        try:
+            with reading(shop.url) as engine:
+                with pytest.raises(SourceUnavailable, match="more than read"):
+                    read(engine, "SELECT regexp_like(name, 'b') FROM people")
+                assert not all(p.passed for p in engine.probe())
+        finally:
+            mariadb.execute(f"REVOKE EXECUTE ON {what} FROM PUBLIC")
+        with reading(shop.url) as engine:
+            assert read(engine, "SELECT COUNT(*) FROM people").table.num_rows == 1
+
+
+@pytest.mark.parametrize("call", ["`left`('ab', 1)", "`regexp_like`('a', 'b')", "`count`(id)"])
+@pytest.mark.parametrize("statement", ["SELECT {} FROM people", "UPDATE people SET city = {}"])
+def test_a_quoted_name_before_a_bracket_is_somebodys_own(call: str, statement: str) -> None:
+    access = classify(parse(statement.format(call), "mysql"), None)
+    assert [p.rule for p in access.problems] == ["function.unknown"]
+
+
+def test_a_space_makes_a_function_somebodys_own_where_the_text_runs_as_it_stands(
+    mariadb: ServerDatabase,
+) -> None:
+    """A read is written anew, without the space; a change runs as its author wrote it."""
+    change = "UPDATE people SET city = {}"
+    assert classify(parse(change.format("now ()"), "mysql"), None).problems
+    for harmless in ("now()", "if (1, 2, 3)", "abs (1)"):
+        assert not classify(parse(change.format(harmless), "mysql"), None).problems
+    assert not classify(parse("SELECT count (*), now () FROM people", "mysql"), None).problems
+    mariadb.execute("CREATE FUNCTION now () RETURNS INT RETURN 8")
+    assert mariadb.execute("SELECT now ()") == [(8,)]
+    assert mariadb.execute("SELECT now()") != [(8,)]
 
 
 def test_functions_with_an_effect_are_not_on_the_list(mariadb: ServerDatabase) -> None:
