@@ -39,7 +39,8 @@ class TableDiff:
 
     `inserted`, `updated` and `deleted` count all rows; `rows` holds the first of them in key order.
     `before_hash` and `after_hash` are SHA-256 over all touched rows, the latter without the columns
-    in `decided`, whose values are only known when it runs (`now()`, a generated key).
+    in `decided`, whose values are only known when it runs (`now()`, a generated key). Of very many
+    rows both are one hash over the pairs of rows before and after.
     """
 
     table: str

@@ -46,7 +46,7 @@ def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Cap
         found = None
         for look in (_expected, _named):
             connection.execute("BEGIN TRANSACTION")
-            found = _back(connection, table, look(connection, old, order, table), stop)
+            found = _back(connection, table, look(connection, old, order, table, stop), stop)
             connection.execute("ROLLBACK")
             if found is not None or stop.asked():
                 break
@@ -72,6 +72,7 @@ def _expected(
     old: duckdb.DuckDBPyConnection,
     order: Order,
     table: Table,
+    stop: Stop,
 ) -> Rows | None:
     """Runs the change; returns the rows before and after, or None where they are not as guessed."""
     sql = order.sql or ""
@@ -81,6 +82,7 @@ def _expected(
     told = connection.execute(sql).fetchall()
     if len(told) != 1 or told[0][0] > order.max_rows:
         raise Fault("too_many_rows" if len(told) == 1 else "not_exact")
+    stop.reached("rows", 0, told[0][0])
     try:
         if len(duckdb.extract_statements(guess)) != 1:
             return None
@@ -103,6 +105,7 @@ def _named(
     old: duckdb.DuckDBPyConnection,
     order: Order,
     table: Table,
+    stop: Stop,
 ) -> Rows | None:
     """Runs the change and lets it name its rows; None where their keys do not tell."""
     places = [table.columns.index(c) for c in table.primary_key]
@@ -113,6 +116,7 @@ def _named(
         return None
     if len(named) > order.max_rows:
         raise Fault("too_many_rows")
+    stop.reached("rows", len(named), len(named))
     keys = [tuple(row[i] for i in places) for row in named]
     verb = verb_of(sql, table)
     before = rows_of(old, table, keys)

@@ -17,6 +17,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from guard.engines.child.summed import KINDS, LARGE, Summed, summed
+
 Row = tuple[object, ...]
 _CHUNK = 10_000
 
@@ -37,12 +39,21 @@ class Touched(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TableChange:
-    """What one table went through, rows in key order."""
+    """What one table went through, rows in key order.
+
+    With `summed` there are more rows than in `rows`, which holds the first of them.
+    """
 
     table: str
     columns: tuple[str, ...]
     primary_key: tuple[str, ...]
     rows: tuple[Touched, ...]
+    summed: Summed | None = None
+
+    @property
+    def total(self) -> int:
+        """How many rows were touched."""
+        return len(self.rows) if self.summed is None else self.summed.total
 
 
 @dataclass(kw_only=True)
@@ -219,19 +230,26 @@ def describe(
 
 
 def _described(table: TableChange, left_out: Sequence[str], shown_rows: int) -> dict[str, object]:
-    everything = range(len(table.columns))
-    compared = [i for i in everything if table.columns[i] not in left_out]
-    kinds = Counter(row.kind for row in table.rows)
+    known = table.summed
+    if known is None and len(table.rows) > LARGE and not left_out:
+        known = summed(table.rows)
+    if known is not None:
+        counts = {"inserted": known.inserted, "updated": known.updated, "deleted": known.deleted}
+        before_hash = after_hash = known.sha256
+    else:
+        everything = range(len(table.columns))
+        compared = [i for i in everything if table.columns[i] not in left_out]
+        counts = dict(Counter(row.kind for row in table.rows))
+        before_hash = digest([r.before for r in table.rows if r.before is not None], everything)
+        after_hash = digest([r.after for r in table.rows if r.after is not None], compared)
     return {
         "table": table.table,
         "columns": table.columns,
         "primary_key": table.primary_key,
-        "inserted": kinds["inserted"],
-        "updated": kinds["updated"],
-        "deleted": kinds["deleted"],
+        **{kind: counts.get(kind, 0) for kind in KINDS},
         "rows": [_shown(row) for row in table.rows[:shown_rows]],
-        "before_hash": digest([r.before for r in table.rows if r.before is not None], everything),
-        "after_hash": digest([r.after for r in table.rows if r.after is not None], compared),
+        "before_hash": before_hash,
+        "after_hash": after_hash,
         "decided": list(left_out),
     }
 

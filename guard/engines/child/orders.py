@@ -82,6 +82,7 @@ def _order(fields: Mapping[str, Any]) -> Order:
         max_rows=fields["max_rows"],
         timeout_ms=fields["timeout_ms"],
         lock_timeout_ms=fields["lock_timeout_ms"],
+        shown_rows=fields.get("shown_rows", 0),
         schema=fields.get("schema", False),
     )
 

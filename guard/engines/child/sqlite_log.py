@@ -35,8 +35,14 @@ class Read:
     olds: Mapping[str, Sequence[Row]]
 
 
-def install(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
-    """Makes an empty log and the triggers that fill it."""
+TOO_LONG = "gatehouse_log_too_long"
+"""What the engine says when a log reaches the length that it may have."""
+
+
+def install(
+    connection: sqlite3.Connection, tables: Sequence[Table], most: int | None = None
+) -> None:
+    """Makes an empty log and the triggers that fill it; with `most` they stop a longer one."""
     width = 2 * max((len(t.columns) for t in tables), default=0)
     cells = "".join(f", c{i}" for i in range(width))
     uninstall(connection, tables)
@@ -46,7 +52,26 @@ def install(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
     )
     for number, table in enumerate(tables):
         for op in _OPS:
-            connection.execute(_trigger(number, table, op))
+            connection.execute(_trigger(number, table, op, most))
+
+
+def mark(connection: sqlite3.Connection, tables: Sequence[Table], *, but: Sequence[Table]) -> None:
+    """Makes triggers that note which tables change, `but` those that are looked at anyway."""
+    uninstall(connection, tables)
+    connection.execute(f"DROP TABLE IF EXISTS temp.{LOG}")
+    connection.execute(f"CREATE TEMP TABLE {LOG}(tbl INTEGER PRIMARY KEY)")
+    for number, table in enumerate(tables):
+        for op in _OPS if table not in but else ():
+            connection.execute(
+                f"CREATE TEMP TRIGGER gatehouse_{number}_{op} AFTER {op.upper()} ON {table.quoted} "
+                f"WHEN NOT EXISTS (SELECT 1 FROM {LOG} WHERE tbl = {number}) "
+                f"BEGIN INSERT INTO {LOG} VALUES ({number}); END"
+            )
+
+
+def marked(connection: sqlite3.Connection) -> list[int]:
+    """Returns the numbers of the tables that were noted."""
+    return [r[0] for r in connection.execute(f"SELECT tbl FROM temp.{LOG} ORDER BY tbl")]
 
 
 def uninstall(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
@@ -56,16 +81,20 @@ def uninstall(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
             connection.execute(f"DROP TRIGGER IF EXISTS temp.gatehouse_{number}_{op}")
 
 
-def _trigger(number: int, table: Table, op: str) -> str:
+def _trigger(number: int, table: Table, op: str, most: int | None) -> str:
     old = [f"OLD.{quoted(c)}" if op != "insert" else "NULL" for c in table.columns]
     new = [f"NEW.{quoted(c)}" if op != "delete" else "NULL" for c in table.columns]
     old_id = f"OLD.{table.rowid}" if table.rowid and op != "insert" else "NULL"
     new_id = f"NEW.{table.rowid}" if table.rowid and op != "delete" else "NULL"
     names = ", ".join(f"c{i}" for i in range(2 * len(table.columns)))
     values = ", ".join([str(number), f"'{op}'", old_id, new_id, *old, *new])
+    full = (
+        f"SELECT RAISE(ABORT, '{TOO_LONG}') WHERE EXISTS (SELECT 1 FROM {LOG} WHERE seq > {most});"
+    )
     return (
         f"CREATE TEMP TRIGGER gatehouse_{number}_{op} AFTER {op.upper()} ON {table.quoted} "
-        f"BEGIN INSERT INTO {LOG}(tbl, op, o_id, n_id, {names}) VALUES ({values}); END"
+        f"BEGIN INSERT INTO {LOG}(tbl, op, o_id, n_id, {names}) VALUES ({values}); "
+        f"{full if most is not None else ''} END"
     )
 
 

@@ -62,12 +62,17 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
 
 
 def hanging(
-    connection: sqlite3.Connection, names: Collection[str], *, deferred: bool = False
+    connection: sqlite3.Connection,
+    names: Collection[str],
+    *,
+    deferred: bool = False,
+    schema: str = "main",
 ) -> Counter[tuple[object, ...]]:
     """Returns the references from or to the named tables that point at no row, each with its count.
 
     Rows of tables without a rowid are told apart by nothing, so they are counted. With `deferred`
-    only those that the engine itself would look at no earlier than in the commit.
+    only those that the engine itself would look at no earlier than in the commit. `schema` is the
+    attached database that is looked at; definitions are those of `main`.
     https://www.sqlite.org/pragma.html#pragma_foreign_key_check
     """
     touched = {name.lower() for name in names}
@@ -82,7 +87,7 @@ def hanging(
             continue
         links = connection.execute(f"PRAGMA main.foreign_key_list({table.quoted})").fetchall()
         if links and (table.name.lower() in touched or touched & {k[2].lower() for k in links}):
-            found.update(connection.execute(f"PRAGMA main.foreign_key_check({table.quoted})"))
+            found.update(connection.execute(f"PRAGMA {schema}.foreign_key_check({table.quoted})"))
     return found
 
 

@@ -16,7 +16,10 @@ from guard.engines.child.reader import Role, Stop
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One change: a statement on its `targets`, or the image of an earlier change to take back."""
+    """One change: a statement on its `targets`, or the image of an earlier change to take back.
+
+    `shown_rows` is how many rows of each table somebody wants to see.
+    """
 
     sql: str | None
     image: Mapping[str, Any] | None
@@ -24,6 +27,7 @@ class Order:
     max_rows: int
     timeout_ms: int
     lock_timeout_ms: int
+    shown_rows: int = 0
     schema: bool = False
 
     @property
@@ -53,7 +57,7 @@ class Capture:
     @property
     def total(self) -> int:
         """How many rows were touched on all tables."""
-        return sum(len(t.rows) for t in self.tables)
+        return sum(t.total for t in self.tables)
 
 
 class WriteRole(Role, Protocol):

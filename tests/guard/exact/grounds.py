@@ -231,11 +231,12 @@ class Inside:
 
 @contextmanager
 def ground(
-    engine: EngineName, folder: Path, *, in_place: bool = False
+    engine: EngineName, folder: Path, *, in_place: bool = False, large: bool = False
 ) -> Iterator[Lite | Duck | Post]:
     """Gives a fresh database of the engine with all tables.
 
-    `in_place` previews in the SQLite file itself, as is done with large ones.
+    `in_place` previews in the SQLite file itself, as is done with large ones; `large` compares
+    whole tables there, as is done when very many rows change.
     """
     if engine == "postgres":
         with fresh_database("postgres") as database, _post(database) as found:
@@ -257,8 +258,9 @@ def ground(
     if engine == "duckdb":
         yield Duck(path, Inside(DuckdbWriter(path, memory=1 << 29, threads=1)), order)
         return
-    if in_place:
-        yield Lite(path, Inside(SqliteWriter(path, copy_bytes=0)))
+    if in_place or large:
+        writer_role = SqliteWriter(path, copy_bytes=0, large_steps=0 if large else 1_000)
+        yield Lite(path, Inside(writer_role))
         return
     reader = open_engine(engine, FileAddress(path=path), source="s")
     writer = open_change_engine(engine, FileAddress(path=path), source="s", reader=reader)

@@ -25,14 +25,14 @@ REFUSALS = {"engine.constraint", "engine.types", "engine.meaning", "engine.arith
 """What a random statement may be refused for; everything else is a defect."""
 
 
-@pytest.fixture(scope="module", params=[*ENGINES, "sqlite in place"])
+@pytest.fixture(scope="module", params=[*ENGINES, "sqlite in place", "sqlite large"])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[EngineName, Lite | Duck | Post]]:
-    name, _, place = request.param.partition(" ")
+    name, _, way = request.param.partition(" ")
     engine: EngineName = name
     folder: Path = tmp_path_factory.mktemp("exact")
-    with ground(engine, folder, in_place=bool(place)) as found:
+    with ground(engine, folder, in_place=way == "in place", large=way == "large") as found:
         yield engine, found
 
 

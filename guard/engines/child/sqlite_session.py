@@ -1,0 +1,148 @@
+"""A SQLite file opened as the write role, and what an order may do while it runs there."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from guard.engines.child import sqlite_log as log
+from guard.engines.child import sqlite_words as words
+from guard.engines.child.faults import Fault
+from guard.engines.child.names import quoted
+from guard.engines.child.reader import Stop
+from guard.engines.child.sqlite_reader import LIMITS
+from guard.engines.child.sqlite_tables import tables_of
+from guard.engines.child.writing import Order
+
+OLD = "gatehouse_old"
+"""The same file beside itself, as it was before an open transaction."""
+_MOVING = frozenset(
+    {
+        *("random", "randomblob", "changes", "total_changes", "last_insert_rowid"),
+        *("date", "time", "datetime", "julianday", "unixepoch", "strftime", "timediff"),
+        *("current_date", "current_time", "current_timestamp"),
+    }
+)
+"""Functions that may give another value the second time."""
+_STEPS = 2_000
+CACHED = 64
+"""Statements are compiled again, and so looked at again, whenever the authorizer is set."""
+_WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
+_READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_READ})
+
+
+def opened(
+    path: Path, order: Order, *, begin: bool = True, beside: bool = False
+) -> sqlite3.Connection:
+    """Returns the file, a transaction begun. `beside` also shows it as it was, as `OLD`.
+
+    Raises `Fault` where it is missing.
+    """
+    if not path.is_file():
+        raise Fault("missing")
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=order.lock_timeout_ms / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=CACHED,
+    )
+    try:
+        if beside:
+            # What is changed stays in memory, or the file would be closed to its old self.
+            connection.execute("PRAGMA main.cache_spill=0")
+            connection.execute(f"ATTACH ? AS {OLD}", (f"file:{quote(str(path))}?mode=ro",))
+        prepare(connection, order)
+        if begin:
+            connection.execute("BEGIN IMMEDIATE")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, order: Order) -> None:
+    """Sets limits, and whether the engine looks after references."""
+    for which, value in LIMITS:
+        if which != sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH:
+            connection.setlimit(which, value)
+    connection.execute("PRAGMA trusted_schema=0")
+    connection.execute("PRAGMA temp_store=2")
+    # Taking back is a replay of rows: what cascades once did is in the log.
+    connection.execute(f"PRAGMA foreign_keys={'off' if order.image else 'on'}")
+    connection.execute("PRAGMA recursive_triggers=on")
+
+
+@contextlib.contextmanager
+def watched(connection: sqlite3.Connection, stop: Stop, timeout_ms: int) -> Iterator[None]:
+    """Ends what runs inside when it is asked to stop or the time is up."""
+    deadline = time.monotonic() + timeout_ms / 1000
+    connection.set_progress_handler(lambda: stop.asked() or time.monotonic() > deadline, _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+@contextlib.contextmanager
+def guarded(connection: sqlite3.Connection, called: set[str]) -> Iterator[None]:
+    """Lets rows of real tables change and nothing else; `called` takes the names of functions."""
+
+    def authorize(
+        action: int, first: str | None, second: str | None, database: str | None, inner: str | None
+    ) -> int:
+        if action == sqlite3.SQLITE_FUNCTION:
+            called.add((second or "").lower())
+        return _authorize(action, first, second, database, inner)
+
+    connection.set_authorizer(authorize)
+    try:
+        yield
+    finally:
+        connection.set_authorizer(None)
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, database: str | None, inner: str | None
+) -> int:
+    """Returns what `set_authorizer` asks: rows of real tables may change, nothing else."""
+    name = (first or "").lower()
+    if action in _READS:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION:
+        allowed = (second or "").lower() in words.FUNCTIONS
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+    if name == log.LOG:
+        # Only the capturing triggers write the log: a statement that could would hide its rows.
+        logs = action == sqlite3.SQLITE_INSERT and (inner or "").startswith("gatehouse_")
+        return sqlite3.SQLITE_OK if logs else sqlite3.SQLITE_DENY
+    real = database == "main" and not name.startswith("sqlite_")
+    return sqlite3.SQLITE_OK if action in _WRITES and real else sqlite3.SQLITE_DENY
+
+
+def is_fixed(connection: sqlite3.Connection, called: set[str]) -> bool:
+    """True when a second run cannot give other values: by what it called, and by the defaults."""
+    if called & _MOVING:
+        return False
+    for table in tables_of(connection):
+        for column in connection.execute(f"PRAGMA main.table_xinfo({table.quoted})").fetchall():
+            default = str(column[4] or "").lower()
+            if "(" in default or "current_" in default:
+                return False
+    return True
+
+
+def drop_triggers(connection: sqlite3.Connection, names: Collection[str]) -> list[str]:
+    """Silences the tables' own triggers while rows are put back; returns how to make them again."""
+    found = connection.execute(
+        "SELECT name, tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger'"
+    ).fetchall()
+    wanted = [(name, sql) for name, table, sql in found if table in names]
+    for name, _ in wanted:
+        connection.execute(f"DROP TRIGGER main.{quoted(name)}")
+    return [sql for _, sql in wanted]
