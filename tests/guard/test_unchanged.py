@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 import psycopg
+import pymysql
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -110,7 +111,92 @@ def postgres() -> Iterator[Powerful]:
             yield Powerful("postgres", run, checksum)
 
 
-ENGINES = {"sqlite": sqlite, "duckdb": duck, "postgres": postgres}
+OWN = """
+CREATE SEQUENCE counter;
+CREATE FUNCTION bump(x INT) RETURNS INT MODIFIES SQL DATA
+  BEGIN UPDATE people SET city = 'bumped'; RETURN x; END;
+CREATE FUNCTION `left`(x INT, y INT) RETURNS INT MODIFIES SQL DATA
+  BEGIN DELETE FROM items; RETURN x; END;
+"""
+PASSING = (
+    "error_count identity insert_id last_insert_id rand_seed1 rand_seed2 timestamp warning_count "
+    "in_transaction last_gtid"
+)
+"""Variables of a MariaDB session that change by themselves."""
+
+
+@contextmanager
+def maria() -> Iterator[Powerful]:
+    with fresh_database("mysql") as server:
+        server.execute(SCHEMA + ROWS + OWN)
+        connection = server._pymysql()  # several statements in one text, as its owner
+        cursor = connection.cursor()
+        cursor.execute("SET max_statement_time = 5")
+
+        def run(sql: str) -> None:
+            try:
+                cursor.execute(sql)
+                while cursor.nextset():
+                    pass
+            except pymysql.err.MySQLError:
+                return
+
+        def asked(sql: str) -> object:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+        def checksum() -> object:
+            passing = ", ".join(f"'{name}'" for name in PASSING.split())
+            return [
+                asked(sql)
+                for sql in (
+                    "SHOW FULL TABLES",
+                    "SELECT ROUTINE_NAME FROM information_schema.ROUTINES ORDER BY 1",
+                    "SELECT next_not_cached_value FROM counter",
+                    "SELECT IS_USED_LOCK('held'), @made, LAST_INSERT_ID()",
+                    "SELECT User FROM mysql.global_priv ORDER BY 1",
+                    "SELECT VARIABLE_NAME, VARIABLE_VALUE "
+                    "FROM information_schema.SESSION_VARIABLES "
+                    f"WHERE LOWER(VARIABLE_NAME) NOT IN ({passing}) ORDER BY 1",
+                    *_CONTENT,
+                )
+            ]
+
+        yield Powerful("mysql", run, checksum)
+        connection.close()
+
+
+ENGINES = {"sqlite": sqlite, "duckdb": duck, "postgres": postgres, "mysql": maria}
+OF_MYSQL = (
+    "get_lock('held', 0)",
+    "(@made := 1)",
+    "nextval(counter)",
+    "(NEXT VALUE FOR counter)",
+    "setval(counter, 9)",
+    "last_insert_id(9)",
+    "bump(1)",
+    "`bump`(1)",
+    "`left`(id, 1)",
+    "(1 /*!50000 + bump(1) */)",
+    "left(name, 1)",
+    "interval(id, 1, 2)",
+    "if (id > 0, city, name)",
+)
+AROUND_MYSQL = (
+    "{q} INTO @made",
+    "{q} LOCK IN SHARE MODE",
+    "ANALYZE {q}",
+    "ANALYZE FORMAT=JSON DELETE FROM people",
+    "BEGIN NOT ATOMIC {q}; DELETE FROM people; END",
+    "EXECUTE IMMEDIATE 'DELETE FROM people'",
+    "{q} /*! ; DELETE FROM people */",
+    "SELECT 1 /*M! INTO @made */",
+    "SELECT {f} -- \n; DELETE FROM people",
+    "SET @made = {f}",
+    "DO {f}",
+    "SELECT '\\'', {f}, '; DELETE FROM people; -- '",
+    "TABLE people",
+)
 EFFECTS = (
     "(WITH gone AS (DELETE FROM people RETURNING id) SELECT count(*) FROM gone)",
     "(SELECT nextval('counter'))",
@@ -151,12 +237,14 @@ WRAPPERS = (
 @st.composite
 def statements(draw: st.DrawFn, dialect: str) -> str:
     """Queries of two generators, some with an effect put somewhere into them."""
+    own = dialect == "mysql"
     if draw(st.booleans()):
-        made = draw(sqlgen.queries(dialect if dialect != "postgres" else "duckdb"))
+        alike = {"postgres": "duckdb", "mysql": "sqlite"}
+        made = draw(sqlgen.queries(alike.get(dialect, dialect)))
     else:
         made = readsgen.Writer(random.Random(draw(st.integers(0, 1 << 30)))).query()
-    wrapper = draw(st.sampled_from(WRAPPERS))
-    return wrapper.format(q=made, f=draw(st.sampled_from(EFFECTS)))
+    wrapper = draw(st.sampled_from(WRAPPERS + AROUND_MYSQL if own else WRAPPERS))
+    return wrapper.format(q=made, f=draw(st.sampled_from(EFFECTS + OF_MYSQL if own else EFFECTS)))
 
 
 def allowed(sql: str, dialect: str, *, catalog: bool) -> bool:
