@@ -38,11 +38,13 @@ def test_the_ticked_proposals_come_into_force(tab: Tab) -> None:
 def test_the_text_is_checked_with_sentences_and_kept_while_it_is_wrong(tab: Tab) -> None:
     area = next(a for a in tab.app.text_area if a.label == "The whole layer")
     area.set_value("[tables]\norders = { date = 'day' }\n")
-    tab.press("confirm_text")
+    tab.run()
+    assert tab.app.button(key="confirm_text").disabled
     assert "There is no column orders.day in this source." in tab.text()
     area = next(a for a in tab.app.text_area if a.label == "The whole layer")
     assert "day" in area.value
     area.set_value("[phrases]\nsold = 'orders'\n")
+    tab.run()
     tab.press("confirm_text")
     assert "Version 1 is in force" in tab.text()
 

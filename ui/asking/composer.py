@@ -6,11 +6,12 @@ import streamlit as st
 
 from store.conversations import Conversation
 from ui import panels, text
-from ui.asking import outcome, talk, templates
+from ui.asking import outcome, saved, talk, templates
 from ui.frame import Desk, attempt, failed, usable
 
 MODE = "mode"
-"""Which tab is open: `Ask`, `SQL` or `Templates`."""
+"""Which tab is open: `Ask`, `SQL`, `Saved` or `Templates`."""
+SAVED = "Saved"
 TEMPLATES = "Templates"
 _SQL_TEXT = "sql_text"
 _QUESTION = "question"
@@ -22,12 +23,15 @@ def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bo
         found = desk.parts.gate.templates(source, desk.caller)
     if not found and st.session_state.get(MODE) == TEMPLATES:
         st.session_state[MODE] = "Ask"
-    ask, sql, *rest = st.tabs(
-        ["Ask", "SQL", *([TEMPLATES] if found else [])], key=MODE, on_change="rerun"
+    ask, sql, kept, *rest = st.tabs(
+        ["Ask", "SQL", SAVED, *([TEMPLATES] if found else [])], key=MODE, on_change="rerun"
     )
     for tab in rest:
         with tab:
             templates.draw(desk, conversation, source, found, busy=busy)
+    if kept.open:
+        with kept:
+            saved.draw(desk, conversation, source, busy=busy)
     with ask:
         _ask(desk, conversation, source, busy)
     with sql:

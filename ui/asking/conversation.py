@@ -6,7 +6,7 @@ import streamlit as st
 
 from store.conversations import Conversation
 from ui import frame, panels, text
-from ui.asking import composer, outcome, steps, talk, templates, tracing
+from ui.asking import composer, outcome, saved, steps, talk, templates, tracing
 from ui.asking.talk import Shown
 from ui.frame import Desk
 
@@ -18,7 +18,7 @@ _MORE = "more_turns"
 
 def draw(desk: Desk, conversation: Conversation) -> bool:
     """Draws the conversation and returns whether a turn of it is running."""
-    if st.session_state.get(composer.MODE) == composer.TEMPLATES:
+    if st.session_state.get(composer.MODE) in (composer.TEMPLATES, composer.SAVED):
         st.html("<style>:root{--gh-composer:23rem}</style>")
     if st.session_state.get(composer.MODE) == "SQL":
         st.html("<style>:root{--gh-composer:17rem}</style>")
@@ -59,6 +59,8 @@ def _turn(desk: Desk, conversation: Conversation, shown: Shown, *, latest: bool)
             st.html(reading)
         steps.draw(desk, conversation, shown, latest=latest)
         outcome.draw(desk, conversation, shown, latest=latest)
+        if latest:
+            saved.offer(desk, conversation.source, shown)
         if shown.answer is not None:
             st.html(f'<div class="gh-actions">{tracing.link(shown.turn.id)}</div>')
 

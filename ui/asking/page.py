@@ -11,7 +11,7 @@ from guard.policy import Principal
 from store import conversations
 from store.conversations import Conversation
 from ui import budgets, frame, markup, panels, text, trail, when
-from ui.asking import composer, conversation, schema, talk, tracing
+from ui.asking import composer, conversation, saved, schema, talk, tracing
 from ui.frame import Desk
 from ui.verdict import Verdict
 
@@ -138,6 +138,7 @@ def _welcome(desk: Desk, source: str) -> None:
         '<span class="gh-wide">on the right</span><span class="gh-narrow">below</span>.</p>'
     )
     composer.starters(desk, source)
+    saved.suggestions(desk, source)
 
 
 def _not_found() -> None:

@@ -13,6 +13,7 @@ from store import accounts
 from ui import frame, panels, text, when
 from ui.frame import Desk, attempt
 from ui.verdict import Verdict
+from ui.webparts import UNUSABLE
 
 _SHORT = 12
 
@@ -128,11 +129,28 @@ def _edit(desk: Desk, view: LayerView) -> None:
         edited = st.text_area(
             "The whole layer", start, height=420, key=f"meaning_{view.source}_{view.base}"
         )
+        wrong = _wrong(desk, view, edited or "") if edited != start else ""
+        if wrong:
+            st.html(panels.said(Verdict.FAILED, "This cannot be used.", wrong))
         note = st.text_input("Why? Kept with the version.", key="meaning_note", max_chars=500)
-        if st.button("Confirm this text", key="confirm_text", icon=":material/check:"):
+        if st.button(
+            "Confirm this text",
+            key="confirm_text",
+            icon=":material/check:",
+            disabled=bool(wrong),
+        ):
             with attempt():
                 _confirmed(desk, view, edited or "", note or "")
             st.rerun()
+
+
+def _wrong(desk: Desk, view: LayerView, edited: str) -> str:
+    """Returns what keeps a text from being used, empty where nothing does."""
+    try:
+        desk.parts.layers.checked(view.source, edited)
+    except UNUSABLE as error:
+        return str(error)
+    return ""
 
 
 def _history(desk: Desk, view: LayerView, names: dict[str, str]) -> None:
