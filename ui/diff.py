@@ -47,7 +47,10 @@ def _heading(view: TableView, position: int) -> str:
         marks += f'<span title="Masked by policy">{icon("hidden")}</span>'
     if name in view.decided:
         marks += f'<span title="Decided when it runs">{icon("clock")}</span>'
-    return f'<th scope="col">{escape(text.line(name, 60))}{marks}</th>'
+    cells = [c[position] for r in view.rows for c in (r.before, r.after) if c is not None]
+    numbers = [_is_number(c) for c in cells if c is not None]
+    css = ' class="gh-number"' if numbers and all(numbers) else ""
+    return f'<th scope="col"{css}>{escape(text.line(name, 60))}{marks}</th>'
 
 
 def _row(row: RowView, order: Sequence[int]) -> str:

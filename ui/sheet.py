@@ -121,6 +121,7 @@ STYLE = f"""
 .gh-code {{ font-family: "Source Code Pro", ui-monospace, Menlo, Consolas, monospace;
   font-size: .87em; background: var(--gh-none-soft); color: var(--gh-ink); border-radius: 4px;
   padding: .05em .35em; overflow-wrap: anywhere; }}
+.gh-response {{ display: grid; gap: .6rem; }}
 .gh-underway {{ display: grid; gap: .35rem; }}
 .gh-underway progress {{ width: 100%; height: .5rem; accent-color: var(--gh-accent); }}
 ul.gh-notes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .3rem; }}

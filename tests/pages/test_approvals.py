@@ -109,6 +109,22 @@ def test_rows_that_changed_before_it_is_applied_come_back_with_both_versions(tab
     assert state(company, change) == "executed"
 
 
+def test_of_rows_that_changed_those_that_differ_now_come_first(tabs: Tabs) -> None:
+    company = tabs.company
+    change = propose(company, "UPDATE orders SET status = 'lost', total = total + 1 WHERE id < 4")
+    tab = tabs.of("rita").open("approvals")
+    with sqlite3.connect(company.database) as db:
+        db.execute("UPDATE orders SET total = 99 WHERE id = 2")
+        db.execute("DELETE FROM orders WHERE id = 3")
+    db.close()
+    approve(tab, change)
+    _, reviewed, now, everything = tab.html().split("<caption>orders</caption>")[-4:]
+    assert reviewed.count("<tr>") == 1 + 2
+    assert now.count("<tr>") == 1 + 1
+    assert everything.count("<tr>") == 1 + 2
+    assert "1 other row is as reviewed." in tab.text()
+
+
 @pytest.mark.parametrize("author", ["ana", "rita", "adam"])
 def test_promise_06_the_author_is_told_to_wait_and_can_only_withdraw(
     author: str, tabs: Tabs

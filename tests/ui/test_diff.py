@@ -73,7 +73,7 @@ def test_columns_that_change_stand_after_the_first() -> None:
     columns = tuple(f"c{i}" for i in range(20))
     before = tuple(range(20))
     drawn = diff.table(view(updated(before, (*before[:-1], 99)), columns=columns))
-    heads = re.findall(r'<th scope="col">(\w+)</th>', drawn)
+    heads = re.findall(r'<th scope="col" class="gh-number">(\w+)</th>', drawn)
     assert heads[:3] == ["c0", "c19", "c1"]
 
 

@@ -43,8 +43,12 @@ def _one(desk: Desk, promotion: Promotion) -> None:
                 with attempt():
                     desk.parts.earned.enable(promotion.id, desk.caller)
                 st.rerun()
-            reason = st.text_input("Reason to end it", key=f"end_reason_{promotion.id}")
             word = "Revoke" if promotion.state == "active" else "Decline"
+            reason = st.text_input(
+                "Reason",
+                key=f"end_reason_{promotion.id}",
+                placeholder=f"Required to {word.lower()}",
+            )
             if st.button(word, key=f"end_{promotion.id}", icon=":material/block:"):
                 with attempt():
                     desk.parts.earned.end(promotion.id, desk.caller, reason or "")
@@ -68,4 +72,4 @@ def _facts(desk: Desk, promotion: Promotion) -> str:
         yes = len(desk.parts.earned.votes(promotion.id))
         state = f"<strong>Proposed.</strong> {yes} of {ADMINS_NEEDED} admins have said yes."
     source = escape(text.line(promotion.source, 60))
-    return f"{state} On {source}: {escape(earned)}. It would run for {escape(bounds)}."
+    return f"{state} On {source}: {escape(earned)}. It would run by itself for {escape(bounds)}."

@@ -14,7 +14,7 @@ from redaction import redact_text
 from store import conversations, turns
 from ui import diff, panels, schemadiff, stored, text, when
 from ui.frame import Desk, attempt
-from ui.reviewing import checks, tier, underway, whole
+from ui.reviewing import checks, drifted, tier, underway, whole
 from ui.verdict import Verdict, badge, state_badge
 
 ASK = Path(__file__).resolve().parents[2] / "pages" / "ask.py"
@@ -99,7 +99,7 @@ def _rows(view: ChangeView) -> None:
     if not view.diff and not view.schema:
         st.html(panels.note("There is no preview."))
     if view.earlier or view.earlier_schema:
-        _drifted(view)
+        drifted.draw(view)
     else:
         _changes(view.diff, view.schema)
     if view.cut:
@@ -111,25 +111,6 @@ def _changes(rows: Sequence[TableView], schema: Sequence[SchemaView]) -> None:
         st.html(diff.table(table))
     for definition in schema:
         st.html(schemadiff.table(definition))
-
-
-def _drifted(view: ChangeView) -> None:
-    """What it would do now beside what was reviewed before."""
-    st.html(
-        panels.said(
-            Verdict.REVIEW,
-            "The rows have changed since this was reviewed.",
-            "Left is what was reviewed before, right is what it would do now. Earlier approvals "
-            "are void.",
-        )
-    )
-    before, now = st.columns(2, gap="small")
-    with before:
-        st.html(panels.note("<strong>Reviewed before</strong>"))
-        _changes(view.earlier, view.earlier_schema)
-    with now:
-        st.html(panels.note("<strong>What it would do now</strong>"))
-        _changes(view.diff, view.schema)
 
 
 def _statement(view: ChangeView) -> None:

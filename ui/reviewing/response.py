@@ -13,8 +13,8 @@ def line(desk: Desk) -> str:
     """Returns the measured response of the last 30 days, and a warning where one is due."""
     measured = desk.parts.responses.measure()
     hasty = desk.parts.responses.hasty()
-    said = f'<div class="gh-response">{panels.note(_said(measured))}</div>'
-    return said + (_warning(hasty) if hasty else "")
+    warning = _warning(hasty) if hasty else ""
+    return f'<div class="gh-response">{panels.note(_said(measured))}{warning}</div>'
 
 
 def _said(found: Response) -> str:
