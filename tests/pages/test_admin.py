@@ -282,3 +282,34 @@ def test_a_change_that_cannot_be_recorded_is_not_made(
     tab.run().press("save_roles")
     assert "The disk is full." in tab.text()
     assert roles(company, "rob") == {"reviewer"}
+
+
+def test_the_checklist_tells_the_settings_of_the_audit_trail(tabs: Tabs) -> None:
+    said = tabs.of("adam").open("admin", tab="Checklist").text()
+    assert "Audit trail" in said
+    assert "every 5 minutes" in said
+    assert "6 years" in said
+
+
+def test_of_an_anchor_only_the_machine_is_told() -> None:
+    from guard.auditpolicy import AnchorPolicy, AuditPolicy
+    from ui.governing.audittrail import card
+
+    hook = AnchorPolicy(
+        name="hook", kind="webhook", to="https://audit.example.com/t0ken", secret="ANCHOR_SECRET"
+    )
+    git = AnchorPolicy(name="git", kind="git", to="/mnt/other/anchors.git")
+    said = card(
+        AuditPolicy(
+            anchors=(hook, git), anchored_within_minutes=60, legal_hold=True, anchor_minutes=1
+        )
+    )
+    assert "(webhook, audit.example.com)" in said
+    assert "(git, this machine)" in said
+    assert "t0ken" not in said
+    assert "/mnt" not in said
+    assert "younger than 60 minutes" in said
+    assert "legal hold" in said
+    assert "every minute" in said
+    assert "nothing would show it" not in said
+    assert "nothing would show it" in card(AuditPolicy())

@@ -40,7 +40,7 @@ def test_events_are_listed_newest_first_with_who_and_what(tabs: Tabs) -> None:
     ran(tabs)
     tab = opened(tabs)
     [frame] = tab.frames()
-    assert list(frame.columns) == ["#", "Time", "Who", "Event", "Verdict", "What"]
+    assert list(frame.columns) == ["#", "Time", "Who", "Verdict", "What", "Event"]
     assert list(frame["#"]) == sorted(frame["#"], reverse=True)
     assert frame.iloc[0]["Event"] == "audit.viewed"
     assert frame.iloc[0]["Who"] == "Adam Kent"

@@ -39,7 +39,8 @@ def _ranges(
         yield (
             "hidden",
             _span(kept[0].first, kept[-1].last),
-            f"sealed in {files}. A whole export has them; search and replay begin after them.",
+            f"sealed in {files}. Search and replay begin after them: to look into them, take a"
+            " whole export, or use zgrep on the files in audit/segments.",
         )
     first = sealed[-1].last + 1 if sealed else 1
     yield "dot", _span(first, head.size), "can be searched and replayed here."

@@ -261,7 +261,7 @@ def _found(log: AuditLog, found: Page, people: People, zone: dt.tzinfo) -> None:
 def _table(found: Page, people: record.People, zone: dt.tzinfo) -> Record:
     rows = [_row(one, people, zone) for one in found.records]
     event = st.dataframe(
-        pd.DataFrame(rows, columns=["#", "Time", "Who", "Event", "Verdict", "What"]),
+        pd.DataFrame(rows, columns=["#", "Time", "Who", "Verdict", "What", "Event"]),
         hide_index=True,
         height=min(590, 38 + 35 * len(rows)),
         on_select="rerun",
@@ -272,9 +272,10 @@ def _table(found: Page, people: record.People, zone: dt.tzinfo) -> Record:
         column_config={
             "#": st.column_config.NumberColumn(width=58, format="%d"),
             "Time": st.column_config.TextColumn(width=118),
-            "Who": st.column_config.TextColumn(width=142),
+            "Who": st.column_config.TextColumn(width=126),
+            "Verdict": st.column_config.TextColumn(width=86),
+            "What": st.column_config.TextColumn(width=260),
             "Event": st.column_config.TextColumn(width=130),
-            "Verdict": st.column_config.TextColumn(width=90),
         },
         alt="Audit events, newest first",
     )
@@ -286,14 +287,14 @@ def _row(one: Record, people: record.People, zone: dt.tzinfo) -> tuple[object, .
     try:
         event = one.event
     except AuditError:
-        return (one.seq, "", "", "", "Unreadable", "This record cannot be read. Verify the chain.")
+        return (one.seq, "", "", "Unreadable", "This record cannot be read. Verify the chain.", "")
     return (
         one.seq,
         when.short(event.time, zone),
         record.person(event, people),
-        event.type,
         of_event(event).value,
         text.line(event.summary),
+        event.type,
     )
 
 

@@ -11,6 +11,7 @@ from ui import frame, markup, panels, session, sheet, text, when
 from ui.frame import Desk
 from ui.governing import (
     access,
+    audittrail,
     budgets,
     checks,
     meaning,
@@ -66,6 +67,7 @@ def _draw(name: str, desk: Desk) -> None:
     match name:
         case "Checklist":
             checks.draw(desk)
+            audittrail.draw(desk)
         case "Access":
             access.draw(desk)
         case "Sources":
