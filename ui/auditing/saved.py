@@ -44,7 +44,7 @@ def draw(person: Principal, query: Mapping[str, str], *, whole: bool) -> None:
 def _one(person: Principal, one: auditfilters.AuditFilter) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            text.line(one.name, _LONGEST),
+            text.label(one.name, _LONGEST),
             key=f"filter_{one.id}",
             type="tertiary",
             on_click=_open,
@@ -55,7 +55,7 @@ def _one(person: Principal, one: auditfilters.AuditFilter) -> None:
             key=f"filter_{one.id}_remove",
             type="tertiary",
             icon=":material/delete:",
-            help=f"Remove “{text.line(one.name, _LONGEST)}”",
+            help=f"Remove “{text.label(one.name, _LONGEST)}”",
             on_click=_remove,
             args=(person, one.id),
         )

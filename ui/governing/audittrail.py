@@ -13,7 +13,7 @@ from ui.frame import Desk
 
 
 def draw(desk: Desk) -> None:
-    """Draws the settings of `[audit]` as they are in effect, those that the policy leaves out too."""
+    """Draws the settings of `[audit]` in effect, those that the policy leaves out too."""
     with st.container(border=True, key="audit_settings"):
         st.html(card(desk.parts.policy.audit))
 
