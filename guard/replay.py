@@ -32,9 +32,14 @@ from redaction import mask_tokens
 from store import Store
 
 Turned = Literal[
-    "allowed to denied", "denied to allowed", "masks", "statement", "rows or limits", "rule"
+    "allowed to denied",
+    "denied to allowed",
+    "masks",
+    "another statement",
+    "rows or limits",
+    "rule",
 ]
-"""`statement`: the template sends another one."""
+"""`another statement`: the template sends it for the same arguments."""
 How = Literal["conversation", "command line", "console"]
 """Where a statement came from."""
 _PAGE = 500
@@ -318,7 +323,7 @@ def _turned(before: Outcome, after: Outcome) -> Turned | None:
     if before.masked != after.masked:
         return "masks"
     if before.sql != after.sql:
-        return "statement"
+        return "another statement"
     if (before.rows, before.limits) != (after.rows, after.limits):
         return "rows or limits"
     return "rule" if (before.rule, before.decision) != (after.rule, after.decision) else None
@@ -339,7 +344,7 @@ def _differs(before: Outcome, after: Outcome) -> tuple[tuple[str, ...], tuple[st
 _ORDER: dict[object, int] = {
     "denied to allowed": 0,
     "masks": 1,
-    "statement": 2,
+    "another statement": 2,
     "allowed to denied": 3,
     "rows or limits": 4,
     "rule": 5,

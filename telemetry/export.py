@@ -3,7 +3,9 @@
 Switched on by `GATEHOUSE_TELEMETRY=on` together with an endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`
 or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`; `OTEL_SDK_DISABLED=true` and `OTEL_TRACES_EXPORTER=none`
 switch it off. `GATEHOUSE_TELEMETRY_CONTENT=on` sends content too, redacted. The provider is our
-own and not the process-wide one, so that no library sends spans of its own through it.
+own and not the process-wide one, so that no library sends spans of its own through it: those of the
+model framework, its content switched off, still name tools that a model made up and describe
+every tool there is.
 
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """

@@ -247,12 +247,22 @@ def serving(*answers: Answer, choose: Choose | None = None) -> Iterator[ModelSer
 
 def runs_against(company: Company, server: ModelServer, workers: int = 4) -> Runs:
     """Returns runs whose model is that server."""
+    return runs_at(company, server.setting, workers=workers)
+
+
+def runs_at(
+    company: Company,
+    setting: str,
+    environment: Mapping[str, str] | None = None,
+    workers: int = 4,
+) -> Runs:
+    """Returns runs whose model is what `GATEHOUSE_MODEL` would say."""
     analyst = Analyst(
         gate=company.parts.gate,
         log=company.log,
-        choice=choose_model(server.setting),
+        choice=choose_model(setting),
         vocabularies=company.parts.vocabularies,
-        environment={},
+        environment=environment or {},
         budget=company.parts.models,
     )
     parts = company.parts

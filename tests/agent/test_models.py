@@ -8,6 +8,7 @@ import pytest
 from agent import Analyst, Runs, choose
 from agent.models import build
 from guard import ConfigurationError
+from tests.agent.sse import Say, runs_at, serving
 from tests.company import Company
 
 
@@ -60,3 +61,17 @@ def test_a_server_that_is_away_has_the_planner_answer_and_say_so(company: Compan
     runs.close()
     assert answer.status == "failed"
     assert answer.text == "The model did not answer (no connection). Try again in a while."
+
+
+def test_ollama_is_asked_at_its_address(company: Company) -> None:
+    """What the README's line does: `GATEHOUSE_MODEL=ollama:NAME`."""
+    with (
+        serving(Say(text="There are four.")) as server,
+        pydantic_ai.models.override_allow_model_requests(True),
+    ):
+        address = {"OLLAMA_BASE_URL": server.setting.partition("#")[0]}
+        runs = runs_at(company, "ollama:llama3.1", address)
+        _, answer = company.ask("How many?", runs=runs)
+        runs.close()
+    assert (answer.status, answer.text) == ("answered", "There are four.")
+    assert '"model":"llama3.1"' in server.requests[0].replace(" ", "")

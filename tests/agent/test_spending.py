@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pydantic_ai.models
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from guard.limitpolicy import Limits
 from guard.modelpolicy import AgentPolicy, ModelPrice
 from store import ledger, turns
-from tests.agent.sse import Answer, Call, Fail, Say, runs_against, serving
-from tests.company import Company
+from tests.agent.sse import Answer, Call, Fail, Say, runs_against, runs_at, serving
+from tests.company import Company, make_company
+from tests.store.processes import run_in_processes
 
 READ: Call = ("run_query", {"sql": "SELECT id FROM orders", "why": "x"})
 FREE = Limits(parallel=100, calls_per_minute=10_000)
@@ -86,6 +88,58 @@ def test_eight_sessions_at_once_never_pass_a_budget(company: Company, unit: str)
     assert reserved == 0
     assert limit // 2 < booked <= limit
     assert billed == booked
+
+
+PROCESSES = 4
+_LIMIT = 120_000
+_SERVER = "model.txt"
+
+
+def two_sessions(where: str, number: int) -> list[str]:
+    """Asks in two sessions of a process of its own until they are halted; how each turn ended."""
+    del number
+    home = Path(where)
+    company = make_company(home)
+    price = ModelPrice(input_price=1, output_price=1)
+    limited(company, price=price, tokens_per_day=_LIMIT)
+    runs = runs_at(company, (home / _SERVER).read_text())
+    ended: list[str] = []
+
+    def session() -> None:
+        conversation, caller = company.conversation(), company.caller("ana")
+        for _ in range(20):
+            _, answer = runs.run("How many?", conversation=conversation, caller=caller)
+            ended.append(answer.refusal.rule if answer.refusal else answer.status)
+            if answer.status != "answered":
+                return
+
+    threads = [threading.Thread(target=session) for _ in range(SESSIONS // PROCESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    runs.close()
+    company.close()
+    return ended
+
+
+@pytest.mark.slow
+def test_eight_sessions_of_four_processes_never_pass_a_budget(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    make_company(home).close()
+    with serving(choose=greedy) as server:
+        (home / _SERVER).write_text(server.setting)
+        told = run_in_processes(PROCESSES, two_sessions, home)
+        billed = sum(len(r.encode()) + OUTPUT for r in server.requests)
+    ended = [end for of_one in told for end in of_one]
+    assert set(ended) <= {"answered", "agent.tokens_per_day"}
+    assert ended.count("agent.tokens_per_day") == SESSIONS
+    company = make_company(home)
+    reserved, booked = spent(company, "tokens")
+    company.close()
+    assert reserved == 0
+    assert billed == booked
+    assert _LIMIT // 2 < booked <= _LIMIT
 
 
 @pytest.mark.parametrize("key", ["task_model_tokens", "model_tokens_per_month"])

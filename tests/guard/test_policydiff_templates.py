@@ -248,7 +248,7 @@ def test_a_replay_shows_that_a_template_sends_another_statement(shop: Company) -
     other = ("SELECT id, status, total FROM orders WHERE", "SELECT id, status FROM orders WHERE")
     assert [f.turned for f in replayed(shop, longer).flips] == ["masks", "masks"]
     (flip,) = replayed(shop, other).flips
-    assert (flip.person, flip.turned, flip.statements) == ("gerd", "statement", 1)
+    assert (flip.person, flip.turned, flip.statements) == ("gerd", "another statement", 1)
     status = ('values = ["cancelled", "returned"]', 'values = ["returned"]')
     (write,) = replayed(shop, status).flips
     assert (write.turned, write.before, write.after) == (
