@@ -11,6 +11,7 @@ import pytest
 from tests.commands.conftest import Shell
 from tests.commands.test_northwind import CONTACT, NORTHWIND, PHONE, pytestmark
 from tests.servers import ServerDatabase
+from ui.home import open_log
 
 __all__ = ["pytestmark"]
 
@@ -93,7 +94,9 @@ def test_the_confirmed_proposal_answers_and_nothing_is_answered_wrongly(trader: 
     assert (
         "order_details.unit_price * order_details.quantity * (1 - order_details.discount)" in file
     )
-    trail = trader("audit", "tail", "--json").out
+    with open_log(trader.home) as log:
+        trail = "\n".join(str(r.event) for r in log.tail(5_000))
+    assert "kind='semantics'" in trail
     for text in (file, trail):
         assert CONTACT not in text
         assert PHONE not in text
