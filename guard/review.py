@@ -200,6 +200,7 @@ class Review:
             rule=stored.rule,
             environment=stored.environment,
             approvers_needed=stored.approvers_needed,
+            conversation=stored.conversation,
             undo_of=change,
         )
         return self._previews.request(

@@ -266,6 +266,14 @@ def test_every_statement_sent_has_an_intent_before_and_an_outcome_after(day: lis
     assert opened == {}
 
 
+def test_what_takes_a_change_back_is_in_the_session_of_the_change(day: list[Record]) -> None:
+    changes = [json.loads(r.line)["event"] for r in day if '"kind":"change"' in r.line]
+    [session] = {e["session"] for e in changes if e["type"] == "query.undone"}
+    undo = [e for e in changes if e["action"].get("statement", "").startswith("undo of request")]
+    assert {"approval.requested", "approval.decided", "query.executed"} <= {e["type"] for e in undo}
+    assert {e.get("session") for e in undo} == {session}
+
+
 def test_a_question_is_redacted_before_it_is_written(company: Company) -> None:
     company.ask(f"who is {EMAIL}?")
     asked = [r.event.part(Message) for r in company.log.tail(50)]
