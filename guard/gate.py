@@ -9,7 +9,8 @@ held, and `Gate.propose` makes a change request of it.
 
 The person, their grants and the policy are looked up in the store at every call. A read that was
 allowed and rewritten on the same footing (`guard.remembered`) skips steps 1 to 4, never the others
-nor an event. Steps 5 and 6 are in `guard.reading`, those of a reveal in `guard.revealing`.
+nor an event. Steps 1 to 4 are in `guard.clearance`, 5 and 6 in `guard.reading`, those of a reveal
+in `guard.revealing`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import telemetry
 from guard.budget import Budget
 from guard.caller import Caller
 from guard.catalog import Catalog
+from guard.clearance import Call, Clearance
 from guard.engines.base import Cancel
 from guard.errors import GuardError, Interrupted, Refused, refuse
 from guard.inforce import InForce
@@ -29,21 +31,20 @@ from guard.limitpolicy import Limits
 from guard.limitrules import Asked
 from guard.logtext import log_safe
 from guard.masking import Masking
-from guard.policy import Allow, Deny, Hold, Scope, scope_of, visible
+from guard.policy import Allow, scope_of, visible
 from guard.policyfile import Policy, SourcePolicy
 from guard.proposals import Proposal, Proposals, Proposed
-from guard.reading import Reading, Ready
-from guard.remembered import Footing, Known, Remembered, under
+from guard.reading import Reading
 from guard.result import Result
 from guard.reveal import Revealed, RevealRequest, revealable
 from guard.revealbudget import RevealBudget
 from guard.revealing import Revealing
-from guard.rewrite import GuardedQuery, rewrite
-from guard.source import Source, Sources
+from guard.rewrite import rewrite
+from guard.source import Sources
 from guard.standing import Standing
 from guard.templates import PROPOSE_CHANGE, RUN_QUERY, Template, Tool
-from guard.trail import Heard, Trail
-from guard.values import MOST_VALUES, grouped, listable, listing, with_rows
+from guard.trail import Trail
+from guard.values import MOST_VALUES, grouped, listable, listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +59,6 @@ class SourceView:
     catalog: Catalog
     lookups: frozenset[tuple[str, str]]
     row_filters: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One statement on its way in: the person and the policy as the store has them at this call.
-
-    `tool` is None for a statement of the console itself, which no policy gives or takes.
-    """
-
-    sql: str
-    source: str
-    caller: Caller
-    why: str
-    policy: Policy
-    tool: Tool | None
 
 
 class Gate:
@@ -92,17 +78,16 @@ class Gate:
     ) -> None:
         """`standing` looks up an account id in the store, as it is now."""
         self._policies = policies
-        self._sources = sources
         self._trail = trail
         self._budget = budget
         self._masking = masking
+        self._clearance = Clearance(sources=sources, trail=trail, masking=masking)
         self._reading = Reading(trail=trail, budget=budget, masking=masking)
         self._revealing = Revealing(
             reading=self._reading, trail=trail, masking=masking, reveals=reveals
         )
         self._standing = standing
         self._proposals = proposals
-        self._remembered = Remembered()
 
     @property
     def policy(self) -> Policy:
@@ -124,7 +109,7 @@ class Gate:
         """
         caller, policy = self._now(caller)
         scope = scope_in(policy, caller, source)
-        catalog = visible(self._source(scope, policy).catalog(), scope)
+        catalog = visible(self._clearance.source(scope, policy).catalog(), scope)
         columns = [(t.name, c.name) for t in catalog.tables for c in t.columns]
         filters = [(t.name, f) for t in catalog.tables if (f := scope.row_filter(t.name))]
         return SourceView(
@@ -144,7 +129,7 @@ class Gate:
         """
         caller, policy = self._now(caller)
         scope = scope_in(policy, caller, source)
-        return judge(sql, policy, scope, caller, self._source(scope, policy).catalog())
+        return judge(sql, policy, scope, caller, self._clearance.source(scope, policy).catalog())
 
     def query(
         self, sql: str, *, source: str, caller: Caller, why: str = "", cancel: Cancel | None = None
@@ -158,7 +143,7 @@ class Gate:
             audit.AuditError: the trail cannot be written, so nothing ran or nothing is shown.
         """
         with telemetry.guarded("guard query", {"gatehouse.channel": caller.channel}):
-            ready = self._ready(self._call(sql, source, caller, why))
+            ready = self._clearance.ready(self._call(sql, source, caller, why))
             return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
 
     def templates(self, source: str, caller: Caller) -> tuple[Template, ...]:
@@ -206,7 +191,7 @@ class Gate:
                 sql=sql, source=source, caller=caller, why=why, policy=policy, tool=found.tool
             )
             if found.settings.effect == "read":
-                ready = self._ready(call)
+                ready = self._clearance.ready(call)
                 return self._reading.read(ready, cancel or Cancel(), ready.query.most_rows)
             return self._proposed(call, call_id, cancel)
 
@@ -232,7 +217,7 @@ class Gate:
         rows = None if asked.shown is not None else _reveal_rows
         with telemetry.guarded("guard reveal", {"gatehouse.channel": caller.channel}):
             call = self._call(sql, source, caller, f"Reveal: {asked.reason}", tool=None)
-            ready = self._ready(call, rows)
+            ready = self._clearance.ready(call, rows)
             return self._revealing.reveal(ready, asked, cancel or Cancel())
 
     def prompt(self, text: str, *, source: str, caller: Caller) -> str:
@@ -280,7 +265,9 @@ class Gate:
             return {}
         sql = listing(columns, view.catalog.dialect)
         why = "List the values that questions may name"
-        ready = self._ready(self._call(sql, source, caller, why, tool=None), lambda _: MOST_VALUES)
+        ready = self._clearance.ready(
+            self._call(sql, source, caller, why, tool=None), lambda _: MOST_VALUES
+        )
         try:
             return grouped(self._reading.read(ready, Cancel(), 0), columns)
         except Interrupted:
@@ -360,9 +347,8 @@ class Gate:
             raise
 
     def _proposed(self, call: Call, call_id: str | None, cancel: Cancel | None) -> Proposed:
-        asked = self._judged(call, write=True)
-        heard, judged = asked.heard, asked.judged
-        hold = self._held(judged, heard)
+        held = self._clearance.held(call)
+        heard, judged = held.heard, held.judged
         # The author is shown the rows of the diff, so they count as rows that were read.
         drawn = heard.policy.approvals.max_diff_rows
         reserved = self._reading.reserved(judged, heard, drawn, change=True, cancel=cancel)
@@ -370,7 +356,7 @@ class Gate:
             made = self._proposals.propose(
                 Proposal(
                     judgement=judged,
-                    hold=hold,
+                    hold=held.hold,
                     heard=heard,
                     reason=call.why,
                     call_id=call_id,
@@ -380,127 +366,6 @@ class Gate:
             spending.rows = min(drawn, made.rows)
         return made
 
-    def _source(self, scope: Scope, policy: Policy) -> Source:
-        """The source as the policy of this call describes it: its tags must be that policy's."""
-        target = self._sources.get(scope.source, policy)
-        if target.settings is not scope.settings and target.settings != scope.settings:
-            raise refuse(
-                "policy.changed",
-                "The policy changed while this was judged. Ask again.",
-                fixable=True,
-            )
-        return target
-
-    def _judged(self, call: Call, *, write: bool = False, anew: bool = False) -> _Judged:
-        caller, policy = call.caller, call.policy
-        person, session = caller.principal.id, caller.session
-        known = None if write else self._masking.known(person, session, call.source)
-        catalog = None  # until it is known, no quoted name is
-
-        def heard(shape: str | None = None) -> Heard:
-            tool = call.tool or RUN_QUERY
-            return self._trail.heard(
-                call.sql, call.source, caller, call.why, policy, catalog, tool, shape
-            )
-
-        try:
-            scope = scope_in(policy, caller, call.source)
-            check_tool(scope, call.tool)
-            target = self._source(scope, policy)
-            catalog = target.catalog()
-            footing = self._remembered.footing(person, policy, scope, catalog)
-            seen = None if write or anew else self._remembered.read(person, footing, call.sql)
-            if seen is not None:
-                return _Judged(
-                    target=target,
-                    heard=heard(seen.shape),
-                    judged=under(scope, seen),
-                    footing=footing,
-                    seen=seen,
-                )
-            judged = judge(call.sql, policy, scope, caller, catalog, known, footing.own)
-        except Refused as refused:
-            self._trail.denied(heard(), refused.refusal, None)
-            raise
-        except GuardError as error:
-            self._trail.unavailable(heard(), error)
-            raise
-        return _Judged(target=target, heard=heard(), judged=judged, footing=footing)
-
-    def _allowed(self, judged: Judgement, heard: Heard) -> Allow:
-        match judged.decision:
-            case Allow() as allow:
-                return allow
-            case Hold() as hold:
-                self._trail.held(heard, hold, judged)
-                raise refuse(
-                    "write.held",
-                    "This is a change, and changes never run from here. Propose it, and someone "
-                    "other than you decides on its exact rows.",
-                    part=judged.access.verb,
-                    alternative="Propose it as a change.",
-                )
-            case Deny(refusal=refusal):
-                self._trail.denied(heard, refusal, judged)
-                raise Refused(refusal)
-
-    def _held(self, judged: Judgement, heard: Heard) -> Hold:
-        match judged.decision:
-            case Hold() as hold:
-                self._trail.held(heard, hold, judged)
-                return hold
-            case Allow():
-                refused = refuse(
-                    "write.expected",
-                    "This only reads, so there is nothing to approve. Run it as a query.",
-                    part=judged.access.verb,
-                    alternative="Run it as a query.",
-                    fixable=True,
-                )
-                self._trail.denied(heard, refused.refusal, judged)
-                raise refused
-            case Deny(refusal=refusal):
-                self._trail.denied(heard, refusal, judged)
-                raise Refused(refusal)
-
-    def _rewritten(self, judged: Judgement, allow: Allow, heard: Heard) -> GuardedQuery:
-        try:
-            return rewrite(judged.statement, allow, judged.catalog, judged.values)
-        except Refused as refused:
-            self._trail.denied(heard, refused.refusal, judged)
-            raise
-        except Exception as error:  # whatever the guard cannot do is a refusal
-            failure = refuse(
-                "guard.failed", "The guard could not limit this statement, so it was refused."
-            )
-            self._trail.denied(heard, failure.refusal, judged)
-            raise failure from error
-
-    def _ready(self, call: Call, rows: Callable[[Limits], int] | None = None) -> Ready:
-        """Steps 1 to 4. `rows` gives another row cap than the person's usual one."""
-        asked = self._judged(call, anew=rows is not None)
-        heard, judged = asked.heard, asked.judged
-        allow = self._allowed(judged, heard)
-        if rows is not None:
-            allow = with_rows(allow, rows(judged.scope.limits))
-        query = asked.seen.query if asked.seen else self._rewritten(judged, allow, heard)
-        if rows is None and asked.seen is None:
-            known = Known(judged=judged, query=query, shape=heard.action.statement or "")
-            self._remembered.keep(call.caller.principal.id, asked.footing, call.sql, known)
-        heard = self._trail.allowed(heard, allow, judged)
-        return Ready(target=asked.target, heard=heard, judged=judged, allow=allow, query=query)
-
 
 def _reveal_rows(limits: Limits) -> int:
     return limits.reveal_rows
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """A statement after step 3. `seen` is what is known of it where it was judged before."""
-
-    target: Source
-    heard: Heard
-    judged: Judgement
-    footing: Footing
-    seen: Known | None = None

@@ -1,6 +1,6 @@
 """Steps 5 and 6 of a read: it runs between its intent and its outcome, and leaves redacted.
 
-`Ready` is what steps 1 to 4 of `guard.gate` made of a statement; nothing else may run.
+`Ready` is what `guard.clearance` made of a statement; nothing else may run.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import guard.gate
+import guard.clearance
 from guard import Refused
 from guard.judging import scope_in
 from guard.needs import Opening
@@ -44,9 +44,9 @@ def count(monkeypatch: pytest.MonkeyPatch) -> Judged:
         counted.rewritten += 1
         return real_rewrite(*args)  # type: ignore[arg-type]
 
-    real_judge, real_rewrite = guard.gate.judge, guard.gate.rewrite
-    monkeypatch.setattr(guard.gate, "judge", judge)
-    monkeypatch.setattr(guard.gate, "rewrite", rewrite)
+    real_judge, real_rewrite = guard.clearance.judge, guard.clearance.rewrite
+    monkeypatch.setattr(guard.clearance, "judge", judge)
+    monkeypatch.setattr(guard.clearance, "rewrite", rewrite)
     return counted
 
 

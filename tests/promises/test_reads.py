@@ -141,7 +141,7 @@ def test_promise_02_an_exception_in_the_guard_is_a_refusal(
                 company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
             assert caught.value.refusal.rule == "guard.failed"
     with monkeypatch.context() as patch:
-        patch.setattr("guard.gate.rewrite", fail)
+        patch.setattr("guard.clearance.rewrite", fail)
         with pytest.raises(Refused) as caught:
             company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
         assert caught.value.refusal.rule == "guard.failed"
