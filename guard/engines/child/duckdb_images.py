@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from guard.engines.child.duckdb_tables import ID, Table, table_of
+from guard.engines.child.duckdb_tables import ID, Table, table_of, texts_of
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange
 from guard.engines.child.names import quoted
@@ -30,9 +30,7 @@ def image_of(changes: Sequence[TableChange], tables: Sequence[Table]) -> dict[st
 
 
 def _texts(row: Row | None) -> list[str | None] | None:
-    if row is None:
-        return None
-    return [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in row]
+    return None if row is None else texts_of(row)
 
 
 def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[str, Any]) -> None:

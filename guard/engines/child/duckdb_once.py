@@ -19,12 +19,14 @@ import duckdb
 
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import replay
+from guard.engines.child.duckdb_large import Large, fits
 from guard.engines.child.duckdb_matching import matching
 from guard.engines.child.duckdb_quick import Texts, is_fixed, rows_of, verb_of
 from guard.engines.child.duckdb_tables import Table, hash_of, table_of, typed
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange
 from guard.engines.child.reader import Stop
+from guard.engines.child.summed import LARGE
 from guard.engines.child.writing import Capture, Order, with_second
 
 
@@ -32,7 +34,7 @@ def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Cap
     """Returns what a plain change of a table with a key does, its way back proven.
 
     None where that cannot be told in one transaction; nothing is left behind. The caller looks at
-    it in another way then. Raises `Fault`, and what the engine says of the statement.
+    it in another way then. Raises `Fault`, `Large`, and what the engine says of the statement.
     """
     if order.sql is None or len(order.targets) != 1:
         return None
@@ -82,6 +84,8 @@ def _expected(
     told = connection.execute(sql).fetchall()
     if len(told) != 1 or told[0][0] > order.max_rows:
         raise Fault("too_many_rows" if len(told) == 1 else "not_exact")
+    if told[0][0] > LARGE and fits(table):
+        raise Large
     stop.reached("rows", 0, told[0][0])
     try:
         if len(duckdb.extract_statements(guess)) != 1:
@@ -116,6 +120,8 @@ def _named(
         return None
     if len(named) > order.max_rows:
         raise Fault("too_many_rows")
+    if len(named) > LARGE and fits(table):
+        raise Large
     stop.reached("rows", len(named), len(named))
     keys = [tuple(row[i] for i in places) for row in named]
     verb = verb_of(sql, table)

@@ -13,7 +13,7 @@ from guard.engines.child.images import Row
 from guard.engines.child.names import quoted
 
 ID = "gatehouse_id"
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +54,15 @@ class Table:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {cells}", given)
 
 
+def texts_of(row: Row) -> list[str | None]:
+    """Returns the texts that the values of a row were made from."""
+    return [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in row]
+
+
 def typed(cells: Sequence[str | None], table: Table) -> Row:
     """Returns text as whole numbers and truth values where the column holds them."""
     return tuple(
-        None if v is None else int(v) if t in _WHOLE else v == "true" if t == "BOOLEAN" else v
+        None if v is None else int(v) if t in WHOLE else v == "true" if t == "BOOLEAN" else v
         for v, t in zip(cells, table.types, strict=True)
     )
 

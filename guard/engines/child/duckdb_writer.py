@@ -13,25 +13,37 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
 
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import found_in, image_of, replay
+from guard.engines.child.duckdb_large import OLD, Large, fits, large
 from guard.engines.child.duckdb_once import once
 from guard.engines.child.duckdb_quick import is_fixed, keys_in, rows_of, verb_of
 from guard.engines.child.duckdb_quick import run as run_quick
 from guard.engines.child.duckdb_reader import SETTINGS, code_of
 from guard.engines.child.duckdb_schema import definer
-from guard.engines.child.duckdb_tables import ID, Table, checksum, hash_of, table_of, typed
+from guard.engines.child.duckdb_summed import summed_columns
+from guard.engines.child.duckdb_tables import (
+    ID,
+    Table,
+    checksum,
+    hash_of,
+    table_of,
+    texts_of,
+    typed,
+)
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange, Touched
 from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
 from guard.engines.child.schema import performed, standing
+from guard.engines.child.summed import LARGE
 from guard.engines.child.writing import Capture, Order, tried, with_second
 
 COPY_BYTES = 200 * 1024 * 1024
@@ -50,6 +62,7 @@ class DuckdbWriter:
         }
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._folder: str | None = None
+        self._kept: BinaryIO | None = None
 
     def preview(self, order: Order, stop: Stop) -> Capture:
         """Returns what the order would do. Raises `Fault`."""
@@ -61,7 +74,13 @@ class DuckdbWriter:
             if self._path.is_file() and self._path.stat().st_size > COPY_BYTES:
                 return self._in_place(order, stop)
             self._connection = self._copy()
-            done = once(self._connection, order, stop)
+            try:
+                done = once(self._connection, order, stop)
+            except Large:
+                done = large(self._twins(), order, stop)
+                if done is None:
+                    self._close()
+                    self._connection = self._copy()
             if done is not None:
                 return done
             return tried(_Trial(self._connection, stop), order)
@@ -121,14 +140,40 @@ class DuckdbWriter:
             shutil.copyfile(self._path, name)
             log = self._path.with_name(self._path.name + ".wal")
             if log.is_file():
-                shutil.copyfile(log, name.with_name(name.name + ".wal"))
+                copied = name.with_name(name.name + ".wal")
+                shutil.copyfile(log, copied)
+                # What is only in the log would be missing in another copy of this one.
+                with duckdb.connect(str(name), config=self._config) as whole:
+                    whole.execute("CHECKPOINT")
         copy = duckdb.connect(str(name), config=self._config)
         # Nothing on the copy is worth waiting for a disk.
         copy.execute("SET fsync_mode = 'NONE'")
         copy.execute("SET lock_configuration = true")
         # It stays readable for this process alone, and is gone when the process is.
+        self._kept = name.open("rb")
         name.unlink()
         return copy
+
+    def _twins(self) -> duckdb.DuckDBPyConnection:
+        """Returns the copy opened anew, with another one beside it that stays as it is."""
+        if self._connection is None or self._folder is None or self._kept is None:
+            raise Fault("engine")
+        self._connection.close()
+        changed, old = (Path(self._folder, f"{name}.duckdb") for name in ("changed", "old"))
+        for path in (changed, old):
+            self._kept.seek(0)
+            with path.open("wb") as file:
+                shutil.copyfileobj(self._kept, file, 1 << 20)
+        outside = "enable_external_access"
+        config = {k: v for k, v in self._config.items() if k != outside}
+        self._connection = duckdb.connect(str(changed), config=config)
+        place = str(old).replace("'", "''")
+        self._connection.execute(f"ATTACH '{place}' AS {OLD} (READ_ONLY)")
+        self._connection.execute(f"SET {outside} = false")
+        self._connection.execute("SET lock_configuration = true")
+        for path in (changed, old):
+            path.unlink()
+        return self._connection
 
     def _in_place(self, order: Order, stop: Stop) -> Capture:
         self._connection = self._open(read_only=False)
@@ -160,6 +205,9 @@ class DuckdbWriter:
         if connection is not None:
             with contextlib.suppress(duckdb.Error):
                 connection.close()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
         folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -228,11 +276,29 @@ def _executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -
 
 
 def _captured(found: Sequence[TableChange], tables: Sequence[Table]) -> Capture:
+    by_name = {t.name: t for t in tables}
     return Capture(
-        tables=found,
+        tables=[_summed(change, by_name[change.table]) for change in found],
         image=image_of(found, tables),
         schema_hash=hash_of(t.definition for t in tables),
     )
+
+
+def _summed(change: TableChange, table: Table) -> TableChange:
+    """Returns the change with the hash that `duckdb_large` gives it."""
+    if len(change.rows) <= LARGE or not fits(table):
+        return change
+    places = [table.columns.index(c) for c in table.primary_key]
+
+    def key(row: Touched) -> tuple[Any, ...]:
+        cells = row.before or row.after or ()
+        return tuple(cells[n] for n in places)
+
+    rows = [
+        Touched(*(None if r is None else tuple(texts_of(r)) for r in row))
+        for row in sorted(change.rows, key=key)
+    ]
+    return replace(change, summed=summed_columns(rows, table.columns))
 
 
 def _quick(

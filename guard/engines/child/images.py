@@ -41,7 +41,7 @@ class Touched(NamedTuple):
 class TableChange:
     """What one table went through, rows in key order.
 
-    With `summed` there are more rows than in `rows`, which holds the first of them.
+    With `summed`, which says it all, `rows` may be only the first of them.
     """
 
     table: str
@@ -230,7 +230,7 @@ def describe(
 
 
 def _described(table: TableChange, left_out: Sequence[str], shown_rows: int) -> dict[str, object]:
-    known = table.summed
+    known = table.summed if not left_out else None
     if known is None and len(table.rows) > LARGE and not left_out:
         known = summed(table.rows)
     if known is not None:

@@ -72,14 +72,13 @@ def summed(rows: Sequence[Touched]) -> Summed:
     """Returns the same of rows that are all here, in key order."""
     found = Sum()
     for kind in KINDS:
-        for batch in _batches(
-            (*(r.before or ()), *(r.after or ())) for r in rows if r.kind == kind
-        ):
+        for batch in batches((*(r.before or ()), *(r.after or ())) for r in rows if r.kind == kind):
             found.add(kind, batch)
     return found.result
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yields the rows in lists of `BATCH`, the last one shorter."""
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
         yield batch

@@ -1,0 +1,138 @@
+"""A change of very many rows of a DuckDB table: the same hash as a preview and for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from guard.address import FileAddress
+from guard.diff import Diff
+from guard.engines import open_change_engine, open_engine
+from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine
+from guard.engines.child import duckdb_large
+from guard.engines.child.duckdb_writer import DuckdbWriter
+from guard.engines.child.images import Touched
+from guard.engines.child.reader import Stop
+from guard.engines.child.summed import LARGE
+from guard.engines.child.writing import Capture, Order
+
+ROWS = LARGE + 5_000
+CAPS = ChangeCaps(max_rows=9 * ROWS, shown_rows=5, timeout_ms=60_000, lock_timeout_ms=500)
+SHA = "0" * 64
+SCRIPT = f"""
+CREATE TABLE t(id INTEGER PRIMARY KEY, a VARCHAR COLLATE NOCASE, d DECIMAL(9, 2), f DOUBLE,
+  l INTEGER[], b BOOLEAN);
+INSERT INTO t SELECT i, CASE WHEN i % 5 > 0 THEN 'Name ä ' || i END, i, 0, [i], i % 2 = 0
+  FROM range({ROWS}) r(i) ORDER BY hash(i);
+"""
+CASES = [
+    ("UPDATE t SET d = d + 1", (0, ROWS, 0)),
+    ("UPDATE t SET a = lower(a)", (0, ROWS * 4 // 5, 0)),  # equal to the column's collation
+    ("UPDATE t SET l = [], b = NULL WHERE id > 10", (0, ROWS - 11, 0)),
+    ("UPDATE t SET id = id + 100000", (ROWS, 0, ROWS)),
+    ("DELETE FROM t WHERE id > 100", (0, 0, ROWS - 101)),
+    ("INSERT INTO t SELECT id + 100000, a, d, f, l, b FROM t", (ROWS, 0, 0)),
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "large.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(SCRIPT)
+    return path
+
+
+@pytest.fixture
+def engine(file: Path) -> Iterator[ChangeEngine]:
+    reader = open_engine("duckdb", FileAddress(path=file), source="s")
+    engine = open_change_engine("duckdb", FileAddress(path=file), source="s", reader=reader)
+    yield engine
+    engine.close()
+    reader.close()
+
+
+def _change(sql: str) -> Change:
+    return Change(source="s", sql=sql, targets=("t",))
+
+
+def _counts(diff: Diff) -> tuple[int, int, int]:
+    (table,) = diff.tables
+    return table.inserted, table.updated, table.deleted
+
+
+@pytest.mark.parametrize(("sql", "counts"), CASES)
+def test_promise_6_what_was_shown_of_very_many_rows_is_what_runs(
+    file: Path, engine: ChangeEngine, sql: str, counts: tuple[int, int, int]
+) -> None:
+    content, names = file.read_bytes(), sorted(p.name for p in file.parent.iterdir())
+    shown = engine.preview(_change(sql), CAPS, Cancel())
+    assert file.read_bytes() == content
+    assert sorted(p.name for p in file.parent.iterdir()) == names
+    assert _counts(shown) == counts
+    assert shown.undo_verified
+    assert len(shown.tables[0].rows) == CAPS.shown_rows
+    done = engine.apply(_change(sql), CAPS, lambda _: None, Cancel())
+    assert done.diff.fingerprint(SHA) == shown.fingerprint(SHA)
+    assert done.diff.tables[0].rows == shown.tables[0].rows
+
+
+@pytest.mark.parametrize(
+    "drift", ["UPDATE t SET a = 'NAME ä 12346' WHERE id = 12346", "DELETE FROM t WHERE id = 9"]
+)
+def test_promise_6_one_row_of_very_many_that_differs_is_noticed(
+    file: Path, engine: ChangeEngine, drift: str
+) -> None:
+    change = _change("UPDATE t SET d = d + 1")
+    shown = engine.preview(change, CAPS, Cancel())
+    engine.close()
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(drift)
+    assert engine.preview(change, CAPS, Cancel()).fingerprint(SHA) != shown.fingerprint(SHA)
+
+
+def _previewed(file: Path, sql: str) -> Capture:
+    order = Order(
+        sql=sql, image=None, targets=("t",), max_rows=9 * ROWS, timeout_ms=60_000,
+        lock_timeout_ms=100, shown_rows=ROWS * 3,
+    )  # fmt: skip
+    writer = DuckdbWriter(file, memory=1 << 29, threads=2)
+    return writer.preview(order, Stop(writer.interrupt))
+
+
+@pytest.mark.parametrize(("sql", "counts"), CASES)
+def test_comparing_in_the_engine_finds_the_same_rows_as_one_by_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch, sql: str, counts: tuple[int, int, int]
+) -> None:
+    quick = _previewed(file, sql)
+    monkeypatch.setattr(duckdb_large, "large", lambda *_: pytest.fail("not one by one"))
+    monkeypatch.setattr("guard.engines.child.duckdb_once.fits", lambda _: False)
+    slow = _previewed(file, sql)
+    assert _rows(quick) == _rows(slow)
+    assert len(_rows(quick)) == sum(counts)
+
+
+def _rows(capture: Capture) -> list[Touched]:
+    return list(capture.tables[0].rows)
+
+
+def test_the_order_of_batches_is_that_of_the_keys(file: Path) -> None:
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE TABLE s AS SELECT * FROM t")
+        connection.execute("DELETE FROM t")
+        connection.execute("CHECKPOINT")
+        connection.execute("INSERT INTO t SELECT * FROM s ORDER BY md5(id::VARCHAR)")
+        connection.execute("DROP TABLE s")
+    once = _previewed(file, "UPDATE t SET d = d + 1").tables[0]
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE TABLE s AS SELECT * FROM t")
+        connection.execute("DELETE FROM t")
+        connection.execute("CHECKPOINT")
+        connection.execute("INSERT INTO t SELECT * FROM s ORDER BY id")
+        connection.execute("DROP TABLE s")
+    again = _previewed(file, "UPDATE t SET d = d + 1").tables[0]
+    assert once.summed is not None
+    assert once.summed == again.summed
