@@ -112,7 +112,7 @@ def _change(connection: sqlite3.Connection, table: Table, order: Order, stop: St
             shown = islice(batch, most - len(first[kind]))
             first[kind] += ((row[0], _touched(kind, row[1:], len(table.columns))) for row in shown)
             count += len(batch)
-            stop.reached("rows", count, max(count, order.max_rows))
+            stop.reached("rows", count)
             if count > order.max_rows:
                 raise Fault("too_many_rows")
     rows = heapq.merge(*first.values(), key=lambda pair: pair[0])
