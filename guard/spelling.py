@@ -91,10 +91,11 @@ def respell(found: list[Token], text: str, dialect: str) -> list[Token]:
 def _postgres(found: list[Token], text: str) -> list[Token]:
     if _UNUSUAL.search(text) and not _READ.issuperset(_RUN.findall(text)):
         found = list(_operators(found, text))
-    if _INTERVAL.search(text):
+    folded = text.lower()
+    if "interval" in folded and _INTERVAL.search(text):
         _check_intervals(found)
-    for spelled, respelt in _POSTGRES:
-        if spelled.search(text):
+    for word, spelled, respelt in _POSTGRES:
+        if word in folded and spelled.search(text):
             found = list(respelt(found))
     return found
 
@@ -104,7 +105,7 @@ def _mysql(found: list[Token], text: str) -> list[Token]:
         found = list(_nulls(found))
     if found[0].token_type == TokenType.VALUES:
         found = list(_rows(found))
-    if _INTERVAL.search(text):
+    if "interval" in text.lower() and _INTERVAL.search(text):
         found = list(_comparisons(found))
     if any(t.text.upper() == "MATCH" for t in found if t.token_type == TokenType.VAR):
         found = list(_match_against(found))
@@ -341,9 +342,9 @@ def _names_table(before: Token, token: Token) -> bool:
 
 
 _POSTGRES = (
-    (re.compile(r"\bcollation\s+for\b", re.IGNORECASE), _collations),
-    (re.compile(r"\bsimilar\b(?!\s+to\b)", re.IGNORECASE), _similars),
-    (re.compile(r"\busing\s*[<>]", re.IGNORECASE), _orders),
-    (_TYPED_CONSTANT, _constants),
+    ("collation", re.compile(r"\bcollation\s+for\b", re.IGNORECASE), _collations),
+    ("similar", re.compile(r"\bsimilar\b(?!\s+to\b)", re.IGNORECASE), _similars),
+    ("using", re.compile(r"\busing\s*[<>]", re.IGNORECASE), _orders),
+    ("'", _TYPED_CONSTANT, _constants),
 )
-"""What a text looks like that may hold one of these spellings, and what replaces it."""
+"""What a text holds and looks like that may have one of these spellings, and what replaces it."""
