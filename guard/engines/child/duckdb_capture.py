@@ -1,0 +1,197 @@
+"""What one order changes in a DuckDB file, found in its open transaction.
+
+The target table is copied into a temporary one first and joined on the row id afterwards, which
+stays the same through UPDATE, upsert and MERGE. A plain change of a table with a key is looked up
+by its keys instead (`duckdb_quick.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from guard.engines.child import images
+from guard.engines.child.duckdb_images import image_of, replay
+from guard.engines.child.duckdb_large import fits
+from guard.engines.child.duckdb_quick import keys_in, rows_of, verb_of
+from guard.engines.child.duckdb_quick import run as run_quick
+from guard.engines.child.duckdb_schema import definer
+from guard.engines.child.duckdb_summed import summed_columns
+from guard.engines.child.duckdb_tables import ID, Table, hash_of, table_of, texts_of, typed
+from guard.engines.child.faults import Fault
+from guard.engines.child.images import TableChange, Touched
+from guard.engines.child.names import quoted
+from guard.engines.child.reader import Stop
+from guard.engines.child.schema import performed
+from guard.engines.child.summed import LARGE
+from guard.engines.child.writing import Capture, Order
+
+
+def executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Capture:
+    """Begins a transaction, runs the order in it and finds what it changed."""
+    if stop.asked():
+        raise Fault("interrupted")
+    if order.defines:
+        connection.execute("BEGIN TRANSACTION")
+        return performed(definer(connection), order, prove=False)
+    wanted = order.targets if order.image is None else tuple(order.image["tables"])
+    tables = [table_of(connection, name) for name in wanted]
+    stop.reached("run" if order.sql is not None else "back")
+    quick = _quick(connection, order, tables)
+    if quick is not None:
+        return _captured(quick, tables)
+    connection.execute("BEGIN TRANSACTION")
+    for number, table in enumerate(tables):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE gatehouse_before_{number} AS "
+            f"SELECT rowid AS {ID}, {table.texts} FROM main.{table.quoted}"
+        )
+    counted: int | None = None
+    if order.sql is not None:
+        rows = connection.execute(order.sql).fetchall()
+        named = [d[0] for d in connection.description or ()]
+        counted = rows[0][0] if named == ["Count"] and len(rows) == 1 else None
+    else:
+        for table in tables:
+            replay(connection, table, (order.image or {})["tables"][table.name])
+    stop.reached("rows")
+    changes = [_changed(connection, t, n, order.max_rows) for n, t in enumerate(tables)]
+    for number in range(len(tables)):
+        connection.execute(f"DROP TABLE temp.gatehouse_before_{number}")
+    found = [c for c in changes if c.rows]
+    if counted is not None and order.sql is not None and _most(found) > counted:
+        raise Fault("not_exact")
+    return _captured(found, tables)
+
+
+def _captured(found: Sequence[TableChange], tables: Sequence[Table]) -> Capture:
+    by_name = {t.name: t for t in tables}
+    return Capture(
+        tables=[_summed(change, by_name[change.table]) for change in found],
+        image=image_of(found, tables),
+        schema_hash=hash_of(t.definition for t in tables),
+    )
+
+
+def _summed(change: TableChange, table: Table) -> TableChange:
+    """Returns the change with the hash that `duckdb_large` gives it."""
+    if len(change.rows) <= LARGE or not fits(table):
+        return change
+    places = [table.columns.index(c) for c in table.primary_key]
+
+    def key(row: Touched) -> tuple[Any, ...]:
+        cells = row.before or row.after or ()
+        return tuple(cells[n] for n in places)
+
+    rows = [
+        Touched(*(None if r is None else tuple(texts_of(r)) for r in row))
+        for row in sorted(change.rows, key=key)
+    ]
+    return replace(change, summed=summed_columns(rows, table.columns))
+
+
+def _quick(
+    connection: duckdb.DuckDBPyConnection, order: Order, tables: Sequence[Table]
+) -> list[TableChange] | None:
+    """Runs a plain change of one table with a key, or puts its rows back.
+
+    Returns None, and nothing was run, where the keys alone do not tell what changed.
+    """
+    if len(tables) != 1 or not tables[0].primary_key:
+        return None
+    (table,) = tables
+    if order.sql is not None and verb_of(order.sql, table) is None:
+        return None
+    with contextlib.closing(connection.cursor()) as old:
+        old.execute("BEGIN TRANSACTION")
+        old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
+        connection.execute("BEGIN TRANSACTION")
+        found = _keyed(connection, old, order, table)
+    if found is None:
+        connection.execute("ROLLBACK")
+        return None
+    if max(map(len, found)) > order.max_rows:
+        raise Fault("too_many_rows")
+    before, after = ([typed(r, table) for r in rows] for rows in found)
+    key = [table.columns.index(c) for c in table.primary_key]
+    rows = tuple(images.paired(before, after, key))
+    change = TableChange(
+        table=table.name, columns=table.columns, primary_key=table.primary_key, rows=rows
+    )
+    return [change] if rows else []
+
+
+_Texts = Sequence[Sequence[str | None]]
+
+
+def _keyed(
+    connection: duckdb.DuckDBPyConnection,
+    old: duckdb.DuckDBPyConnection,
+    order: Order,
+    table: Table,
+) -> tuple[_Texts, _Texts] | None:
+    if order.sql is not None:
+        try:
+            return run_quick(connection, old, order.sql, table)
+        except duckdb.BinderException:
+            return None
+    image = (order.image or {})["tables"][table.name]
+    if image["columns"] != list(table.columns) or image["types"] != list(table.types):
+        raise Fault("changed_since")
+    keys = keys_in(image, table)
+    before = rows_of(old, table, keys)
+    replay(connection, table, image)
+    return before, rows_of(connection, table, keys)
+
+
+def _most(changes: Sequence[TableChange]) -> int:
+    """Returns how many rows a statement must have touched: a changed key is one, seen as two."""
+    rows = [row for change in changes for row in change.rows]
+    old = sum(row.before is not None for row in rows)
+    return max(old, sum(row.after is not None for row in rows))
+
+
+def _changed(
+    connection: duckdb.DuckDBPyConnection, table: Table, number: int, max_rows: int
+) -> TableChange:
+    differs = " OR ".join(f"b.{quoted(c)} IS DISTINCT FROM a.{quoted(c)}" for c in table.columns)
+    old = ", ".join(f"b.{quoted(c)}" for c in table.columns)
+    new = ", ".join(f"a.{quoted(c)}" for c in table.columns)
+    rows = connection.execute(
+        f"SELECT b.{ID}, a.{ID}, {old}, {new} FROM temp.gatehouse_before_{number} b FULL JOIN "
+        f"(SELECT rowid AS {ID}, {table.texts} FROM main.{table.quoted}) a USING ({ID}) "
+        f"WHERE a.{ID} IS NULL OR b.{ID} IS NULL OR {differs} "
+        f"ORDER BY coalesce(b.{ID}, a.{ID}) LIMIT {max_rows + 1}"
+    ).fetchall()
+    if len(rows) > max_rows:
+        raise Fault("too_many_rows")
+    width = len(table.columns)
+    touched = [
+        Touched(
+            before=None if old_id is None else typed(cells[:width], table),
+            after=None if new_id is None else typed(cells[width:], table),
+        )
+        for old_id, new_id, *cells in rows
+    ]
+    return TableChange(
+        table=table.name,
+        columns=table.columns,
+        primary_key=table.primary_key,
+        rows=tuple(_paired(touched, table)),
+    )
+
+
+def _paired(touched: Sequence[Touched], table: Table) -> list[Touched]:
+    """Returns the rows that really differ; the engine gives some a new id without changing them."""
+    key = [table.columns.index(c) for c in table.primary_key]
+    if key:
+        olds = [t.before for t in touched if t.before is not None]
+        return images.paired(olds, [t.after for t in touched if t.after is not None], key)
+    kept = [t for t in touched if t.before is not None and t.after is not None]
+    olds = [t.before for t in touched if t.before is not None and t.after is None]
+    news = [t.after for t in touched if t.after is not None and t.before is None]
+    return [*kept, *images.paired(olds, news, ())]
