@@ -234,6 +234,17 @@ def test_a_view_whose_definition_may_not_be_seen_has_none(shop: Shop) -> None:
     assert cities.definition is None
 
 
+def test_the_catalog_says_which_columns_no_two_rows_may_share(shop: Shop) -> None:
+    shop.database.execute(
+        "CREATE TABLE keyed (id INT PRIMARY KEY, a INT UNIQUE, b INT, c INT, UNIQUE (c, b));"
+        f"GRANT SELECT ON keyed TO {shop.reader}@localhost"
+    )
+    with reading(shop.url) as engine:
+        keyed = engine.reflect().table("keyed")
+    assert keyed is not None
+    assert set(keyed.unique) == {("a",), ("c", "b")}
+
+
 def test_two_tables_whose_names_differ_in_case_only_are_neither(shop: Shop) -> None:
     shop.database.execute(
         "CREATE TABLE Twin (x INT); CREATE TABLE tWIN (x INT);"

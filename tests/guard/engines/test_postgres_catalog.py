@@ -21,6 +21,8 @@ CREATE TABLE orders (id int PRIMARY KEY, code text UNIQUE, feeling mood, mail em
   number int GENERATED ALWAYS AS IDENTITY);
 CREATE TABLE sales.orders (id int PRIMARY KEY, main int REFERENCES public.orders);
 CREATE TABLE sales.lines (a int, b int, PRIMARY KEY (a, b));
+CREATE UNIQUE INDEX ON sales.lines (b);
+CREATE UNIQUE INDEX ON sales.lines (abs(b)) WHERE b > 0;
 CREATE TABLE sales.notes (a int, b int, FOREIGN KEY (a, b) REFERENCES sales.lines);
 CREATE TABLE hidden.things (id int);
 CREATE TABLE "Mixed" (id int, "Both" int, both_ int);
@@ -90,6 +92,9 @@ def test_columns_carry_types_keys_and_what_is_generated(catalog: Catalog) -> Non
     assert orders.unique == (("code",),)
     assert [c.name for c in orders.columns if c.generated] == ["twice", "number"]
     assert not next(c for c in orders.columns if c.name == "id").nullable
+    lines = catalog.table("sales.lines")
+    assert lines is not None
+    assert lines.unique == (("b",), ("a", "b"))
 
 
 def test_foreign_keys_name_tables_as_the_catalog_does(catalog: Catalog) -> None:
