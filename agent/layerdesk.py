@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from agent import planner
-from agent.layers import Layers
+from agent.layers import Layer, Layers
 from audit import AuditEvent, AuditLog, ConfigFacts, shorten
 from guard import Caller, Catalog, ConfigurationError, Illegal, Principal, Refusal, Refused
 from store import Store, semantics
@@ -39,11 +39,6 @@ class LayerView:
     proposed: tuple[planner.Item, ...]
     versions: tuple[SemanticVersion, ...]
     problem: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The layer in force as text, with what is proposed where there is none."""
-        return planner.write_semantics(self.in_force)
 
 
 class LayerDesk:
@@ -76,22 +71,27 @@ class LayerDesk:
             guard.GuardError, store.StoreError: the source or the store cannot be read.
         """
         self._admin(caller)
+        problems: list[str] = []
         try:
-            layer, problem = self._layers.of(source), None
-            in_force, base, stamp = layer.semantics, layer.version, layer.stamp
-            proposal = self._proposal(source, fresh=stamp == "")
+            layer = self._layers.of(source)
         except planner.SemanticsError as error:
-            in_force, base, stamp = planner.Semantics(), None, ""
-            proposal, problem = planner.Semantics(), str(error)
+            layer = Layer(semantics=planner.Semantics(), stamp="")
+            problems.append(str(error))
+        try:
+            proposal = self._proposal(source, fresh=layer.stamp == "")
+        except planner.SemanticsError as error:
+            proposal = planner.Semantics()
+            problems.append(str(error))
+        in_force, base = layer.semantics, layer.version
         known = {item.key for item in planner.items_of(in_force)}
         return LayerView(
             source=source,
             in_force=in_force,
             base=base,
-            from_file=base is None and stamp != "",
+            from_file=base is None and layer.stamp != "",
             proposed=tuple(i for i in planner.items_of(proposal) if i.key not in known),
             versions=self._layers.versions(source),
-            problem=problem,
+            problem=problems[0] if problems else None,
         )
 
     def chosen(self, source: str, keys: Collection[str], caller: Caller) -> str:
@@ -101,10 +101,12 @@ class LayerDesk:
             Refused, guard.GuardError: as for `view`.
         """
         view = self.view(source, caller)
-        layer = self._layers.of(source)
         wanted = {i.key for i in view.proposed} & set(keys)
-        proposal = self._proposal(source, fresh=layer.stamp == "")
-        whole = planner.merged(layer.semantics, planner.only(proposal, wanted))
+        if not wanted:
+            return planner.write_semantics(view.in_force)
+        nothing = view.base is None and not view.from_file
+        proposal = self._proposal(source, fresh=nothing)
+        whole = planner.merged(view.in_force, planner.only(proposal, wanted))
         return planner.write_semantics(whole)
 
     def confirm(

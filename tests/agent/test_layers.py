@@ -149,6 +149,20 @@ def test_a_file_of_the_operator_counts_until_a_version_is_confirmed(company: Com
     assert company.ask("total turnover")[1].status == "refused"
 
 
+def test_a_broken_file_is_said_and_takes_no_version_out_of_force(company: Company) -> None:
+    file = company.home / "shop.semantics.toml"
+    file.write_text("tables = [", encoding="utf-8")
+    admin = company.caller("adam")
+    view = desk(company).view("shop", admin)
+    assert "is not valid TOML" in (view.problem or "")
+    assert parse_semantics(desk(company).chosen("shop", KEYS, admin), "test") == Semantics()
+    made = confirm(company, "[phrases]\nsold = 'orders'")
+    view = desk(company).view("shop", admin)
+    assert "is not valid TOML" in (view.problem or "")
+    assert (view.base, view.in_force.phrases) == (made, {"sold": "orders"})
+    assert company.ask("how many orders are there?")[1].status == "answered"
+
+
 def test_a_source_without_any_layer_is_proposed_one_from_its_names(company: Company) -> None:
     (company.home / "shop.semantics.toml").unlink()
     view = desk(company).view("shop", company.caller("adam"))

@@ -60,6 +60,13 @@ def test_an_older_version_is_put_into_force_again(tab: Tab) -> None:
     assert tab.company.ask("total turnover")[1].status == "answered"
 
 
+def test_a_broken_file_is_said_and_the_page_goes_on(tab: Tab) -> None:
+    (tab.company.home / "shop.semantics.toml").write_text("tables = [", encoding="utf-8")
+    tab.run()
+    assert "The file cannot be used." in tab.text()
+    assert "Confirm this text" in tab.buttons()
+
+
 def test_names_of_a_hostile_layer_are_drawn_as_text(tab: Tab) -> None:
     evil = "![x](http://127.0.0.1:9/leak) :green-badge[Approved] <script>alert(1)</script>"
     file = tab.company.home / "shop.semantics.toml"
