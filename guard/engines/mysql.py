@@ -22,7 +22,14 @@ import pymysql
 
 from guard.address import ServerAddress, ServerReach
 from guard.catalog import Catalog
-from guard.engines import faults, mysql_catalog, mysql_faults, mysql_plan, mysql_probes
+from guard.engines import (
+    faults,
+    mysql_catalog,
+    mysql_faults,
+    mysql_plan,
+    mysql_probes,
+    mysql_rights,
+)
 from guard.engines.base import Cancel, Estimate, Probe, Rows
 from guard.engines.child.faults import Fault
 from guard.engines.mysql_running import SessionPool, Stopped, kill, watched
@@ -151,7 +158,7 @@ class MysqlEngine:
         with self._told():
             for role in (None, *self._roles):
                 with self._session(Identity(role=role), _REFLECT_MS, Cancel()) as session:
-                    held |= mysql_probes.excess(session, role)
+                    held |= mysql_rights.excess(session, role)
         if held:
             raise SourceUnavailable(
                 f"The read login of {self._source} may do more than read ({', '.join(sorted(held))}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +19,14 @@ import pymysql
 from guard.engines.base import Probe
 from guard.engines.child.faults import Fault
 from guard.engines.mysql_faults import Code, code_of
+from guard.engines.mysql_rights import excess
 from guard.engines.mysql_running import Stopped
-from guard.engines.mysql_session import Session, quoted
+from guard.engines.mysql_session import Session
 
 LATE_SECONDS = 2.0
 """How long after its time limit an attack may still take to end."""
 _ENDLESS = "SELECT COUNT(*) FROM {big} a, {big} b, {big} c, {big} d, {big} e"
 _BIG = "information_schema.COLLATIONS"
-_READS = frozenset({"SELECT", "SHOW VIEW", "USAGE"})
 _DENIED: frozenset[Code] = frozenset({"not_allowed"})
 
 Settled = Callable[[int], AbstractContextManager[Session]]
@@ -144,43 +143,6 @@ def _grants(settled: Settled, role: str | None) -> Probe:
     if held:
         return Probe(name=name, passed=False, detail="it also has: " + ", ".join(sorted(held)))
     return Probe(name=name, passed=True, detail="SELECT and SHOW VIEW only")
-
-
-_PUBLIC_SINCE = (10, 11)
-
-
-def excess(session: Session, role: str | None) -> frozenset[str]:
-    """Returns the rights beyond reading that the login holds, or one of its roles.
-
-    What PUBLIC holds everybody holds, and SHOW GRANTS for a login does not say it.
-    """
-    whom = "CURRENT_USER()" if role is None else quoted(role)
-    holders = [whom, "PUBLIC"] if _has_public(session) else [whom]
-    lines = [line or "" for h in holders for (line,) in session.texts(f"SHOW GRANTS FOR {h}")]
-    return frozenset(right for line in lines for right in _rights(line)) - _READS
-
-
-def _has_public(session: Session) -> bool:
-    """MariaDB grants to everybody since 10.11: https://mariadb.com/kb/en/grant/#grant-to-public."""
-    ((version,),) = session.texts("SELECT VERSION()")
-    number = re.match(r"(\d+)\.(\d+)", version or "")
-    return session.is_mariadb and (
-        number is None or (int(number[1]), int(number[2])) >= _PUBLIC_SINCE
-    )
-
-
-def _rights(line: str) -> set[str]:
-    """Returns the rights that one line of SHOW GRANTS gives; a role that is granted is none."""
-    plain = re.sub(r"`(?:[^`]|``)*`|'(?:[^']|'')*'", "``", line)
-    given = re.match(r"GRANT (.*?) ON ", plain)
-    rights = (
-        set()
-        if given is None
-        else {part.strip() for part in re.sub(r"\([^)]*\)", "", given[1]).split(",")}
-    )
-    if "WITH GRANT OPTION" in plain or "WITH ADMIN OPTION" in plain:
-        rights.add("GRANT OPTION")
-    return rights
 
 
 def _forgotten(settled: Settled, name: str) -> Probe:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
+from guard.engines.mysql_rights import may_call
 from guard.engines.mysql_session import Session, literal, quoted
 from guard.engines.mysql_shape import Shape, inexact
 
@@ -192,6 +193,13 @@ def _check_around(session: Session, database: str, name: str) -> None:
             "unseen",
             f"The write login may not see the triggers of {name}. An operator can GRANT it "
             "TRIGGER on the table.",
+            name,
+        )
+    if may_call(session):
+        raise inexact(
+            "functions",
+            "The write login may call stored functions, which may change other rows. An operator "
+            "can REVOKE EXECUTE from it, and from PUBLIC.",
             name,
         )
     if session.rows(

@@ -16,6 +16,7 @@ from guard.engines.mysql_changes import MysqlChanges
 from guard.errors import GuardError, Interrupted, OutcomeUnknown, Refused, SourceUnavailable
 from tests.guard.engines.mysqlwrites import (
     CAPS,
+    TABLES,
     back,
     content,
     counts,
@@ -188,6 +189,36 @@ def test_a_trigger_that_the_login_cannot_see_is_counted(
         engine.preview(statement("UPDATE watched SET v = 2"), CAPS, Cancel())
     assert caught.value.refusal.rule == "preview.triggers"
     assert mariadb.execute("SELECT * FROM log") == []
+
+
+@pytest.mark.parametrize("to", ["PUBLIC", "role", "login"])
+def test_promise_06_a_login_that_may_call_stored_functions_previews_nothing(
+    mariadb: ServerDatabase, to: str
+) -> None:
+    """A function of the owner's, under a name the guard knows, changes what no diff would show."""
+    made = (
+        "CREATE FUNCTION regexp_like(a TEXT, b TEXT) RETURNS INT MODIFIES SQL DATA "
+        "BEGIN UPDATE auto SET v = 'changed'; RETURN 1; END;"
+    )
+    changed = "UPDATE tree SET v = regexp_like('a', 'b') WHERE id = 2"
+    role = f"role_{mariadb.name}"
+    with writing(mariadb, TABLES + made) as engine:
+        ((login,),) = mariadb.execute(
+            "SELECT DISTINCT GRANTEE FROM information_schema.TABLE_PRIVILEGES "
+            "WHERE TABLE_SCHEMA = DATABASE()"
+        )
+        holder = {"PUBLIC": "PUBLIC", "role": role, "login": str(login)}[to]
+        mariadb.execute(f"CREATE ROLE {role}; GRANT {role} TO {login}")
+        mariadb.execute(f"SET DEFAULT ROLE {role} FOR {login}")
+        mariadb.execute(f"GRANT EXECUTE ON {mariadb.name}.* TO {holder}")
+        before = content(mariadb)
+        try:
+            with pytest.raises(Refused) as caught:
+                engine.preview(statement(changed), CAPS, Cancel())
+        finally:
+            mariadb.execute(f"REVOKE EXECUTE ON {mariadb.name}.* FROM {holder}; DROP ROLE {role}")
+        assert caught.value.refusal.rule == "preview.functions"
+        assert content(mariadb) == before
 
 
 def test_a_login_that_cannot_see_references_previews_nothing(
