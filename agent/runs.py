@@ -182,7 +182,7 @@ class Runs:
         with self._lock:
             running = list(self._running.values())
         for cancel in running:
-            cancel.set()
+            cancel.leave()
         self._pool.shutdown(wait=True, cancel_futures=True)
         try:
             with self._store.write() as conn:
@@ -234,7 +234,9 @@ class Runs:
     def _watch(self, turn: turns.Turn, caller: Caller, reason: str) -> Answer:
         """Answers a turn whose lease this process holds, or leaves it while shutting down."""
         with self._watched(turn.id) as cancel:
-            if turn.cancel_requested or self._leaving.is_set():
+            if self._leaving.is_set():
+                cancel.leave()
+            if turn.cancel_requested:
                 cancel.set()
             try:
                 answer = self._answer(turn, caller, reason, cancel)

@@ -103,13 +103,17 @@ class Previews:
         """Takes a request that is `previewing` to `pending`, or to `failed` with the reason.
 
         Raises:
-            GuardError: why no preview could be made; the request stands as failed.
+            GuardError: why no preview could be made; the request stands as failed, or as begun
+                where this process goes away.
         """
+        cancel = cancel or Cancel()
         try:
             intent = self._trail.intent(caller, stored, preview=True)
-            diff = self._captured(stored, change, caller, intent, cancel or Cancel())
+            diff = self._captured(stored, change, caller, intent, cancel)
             risk = self._risk(stored, diff)
         except GuardError as error:
+            if cancel.leaving and _stopped(error):
+                raise  # it stands as begun, and the call that is made again previews it anew
             with self._store.write() as conn:
                 changes.move(
                     conn,

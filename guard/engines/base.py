@@ -20,9 +20,16 @@ class Cancel:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.leaving = False
+        """True where whoever runs it goes away and the work is left to another process."""
 
     def set(self) -> None:
         """Asks whatever watches this flag to stop."""
+        self._event.set()
+
+    def leave(self) -> None:
+        """Asks to stop because this process goes away: what was begun is to be made again."""
+        self.leaving = True
         self._event.set()
 
     def is_set(self) -> bool:

@@ -19,7 +19,9 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agent.tools import EFFECTS
-from store import steps, turns
+from guard import Caller, Cancel, Interrupted
+from guard.proposals import Proposed
+from store import changes, steps, turns
 from tests.company import EMAIL, SALARY, SURNAME, Company
 
 Call = tuple[str, dict[str, object]]
@@ -195,18 +197,34 @@ def test_promise_12_a_finished_step_is_never_run_again(company: Company) -> None
     assert caught.value.result == {"rows": 1}
 
 
-def test_promise_12_a_proposal_made_twice_is_one_request(company: Company) -> None:
-    caller = company.caller("ana", "agent", session=company.conversation())
-    with company.store.write() as conn:
-        turn = turns.add(
-            conn,
-            caller.session or "",
-            kind="question",
-            question="x",
-            model=None,
-            now=company.store.now(),
+def test_promise_12_a_preview_that_a_shutdown_cut_off_is_made_where_the_turn_goes_on(
+    company: Company,
+) -> None:
+    caller = _in_a_turn(company)
+    cancel = Cancel()
+    cancel.leave()
+
+    def proposed(cancel: Cancel | None = None) -> Proposed:
+        return company.parts.gate.propose(
+            "UPDATE orders SET status = 'x' WHERE id = 2",
+            source="shop",
+            caller=caller,
+            reason="x",
+            call_id="c1",
+            cancel=cancel,
         )
-    caller = caller.within(session=caller.session or "", request=turn.id, channel="agent")
+
+    with pytest.raises(Interrupted):
+        proposed(cancel)
+    with company.store.read() as conn:
+        [left] = changes.list_all(conn)
+    assert left.state == "previewing"
+    made = proposed()
+    assert (made.change, made.state, made.rows) == (left.id, "pending", 1)
+
+
+def test_promise_12_a_proposal_made_twice_is_one_request(company: Company) -> None:
+    caller = _in_a_turn(company)
     made = [
         company.parts.gate.propose(
             "UPDATE orders SET status = 'x' WHERE id = 2",
@@ -218,3 +236,17 @@ def test_promise_12_a_proposal_made_twice_is_one_request(company: Company) -> No
         for _ in range(2)
     ]
     assert made[0].change == made[1].change
+
+
+def _in_a_turn(company: Company) -> Caller:
+    caller = company.caller("ana", "agent", session=company.conversation())
+    with company.store.write() as conn:
+        turn = turns.add(
+            conn,
+            caller.session or "",
+            kind="question",
+            question="x",
+            model=None,
+            now=company.store.now(),
+        )
+    return caller.within(session=caller.session or "", request=turn.id, channel="agent")
