@@ -36,6 +36,11 @@ def log_safe(text: str) -> str:
     return redact_text(text, sink="log", key=_KEY)
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun: `1 row`, `1,200 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def sha256_of(text: str) -> str:
     """Returns the hex SHA-256 of the text's UTF-8 bytes; lone surrogates are kept apart."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -21,7 +21,7 @@ from audit import (
 from guard.caller import Caller
 from guard.diff import Diff
 from guard.errors import GuardError, Interrupted, Refused
-from guard.logtext import log_safe, sha256_of, without_literals
+from guard.logtext import counted, log_safe, sha256_of, without_literals
 from guard.risk import Risk
 from store.changes import StoredChange
 
@@ -34,7 +34,7 @@ class ReviewTrail:
 
     def requested(self, caller: Caller, change: StoredChange, diff: Diff, risk: Risk) -> Receipt:
         """Writes that a request waits for review, and how risky it was found."""
-        rows = _rows(diff)
+        rows = counted(diff.total, "row")
         tables = ", ".join(t.table for t in diff.tables) or "no table"
         return self._write(
             "approval.requested",
@@ -140,7 +140,7 @@ class ReviewTrail:
             caller,
             change,
             "success",
-            f"Request #{change.id} previewed and rolled back: {_rows(diff)}",
+            f"Request #{change.id} previewed and rolled back: {counted(diff.total, 'row')}",
             Effect(intent_id=intent, rows=diff.total),
         )
 
@@ -151,7 +151,7 @@ class ReviewTrail:
             caller,
             change,
             "success",
-            f"Request #{change.id} applied: {_rows(diff)}",
+            f"Request #{change.id} applied: {counted(diff.total, 'row')}",
             _effect(diff, intent),
         )
 
@@ -253,10 +253,6 @@ class ReviewTrail:
             request=caller.request,
             parts=(action, *parts),
         )
-
-
-def _rows(diff: Diff) -> str:
-    return f"{diff.total} {'row' if diff.total == 1 else 'rows'}"
 
 
 def _effect(diff: Diff, intent: str | None = None) -> Effect:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from guard.approvalpolicy import Approvals, Tiers
 from guard.catalog import Catalog
 from guard.diff import Diff, TableDiff
+from guard.logtext import counted
 from guard.policyfile import Environment
 from guard.shapes import Shape
 
@@ -73,7 +74,7 @@ def _changes_schema(diff: Diff, shape: Shape | None) -> bool:
 
 
 def _rows(diff: Diff, tiers: Tiers) -> Reason:
-    rows = f"{diff.total:,} {'row' if diff.total == 1 else 'rows'}"
+    rows = counted(diff.total, "row")
     if diff.total <= tiers.small_rows:
         return Reason(tier=1, text=f"It touches {rows}, no more than {tiers.small_rows:,}.")
     if diff.total <= tiers.large_rows:

@@ -30,7 +30,7 @@ from guard.catalog import Catalog
 from guard.engines.base import Rows
 from guard.errors import GuardError, Interrupted, Refusal, Refused
 from guard.judging import Judgement
-from guard.logtext import log_safe, sha256_of, without_literals
+from guard.logtext import counted, log_safe, sha256_of, without_literals
 from guard.policy import Allow, Hold
 from guard.policyfile import Policy
 from guard.reveal import Plan
@@ -190,12 +190,12 @@ class Trail:
             }
         )
         count, masked = rows.table.num_rows, sum(c.masked_cells for c in columns)
-        cells = f", {masked} {'cell' if masked == 1 else 'cells'} masked" if masked else ""
+        cells = f", {counted(masked, 'cell')} masked" if masked else ""
         return self._write(
             "query.executed",
             heard,
             "success",
-            f"{count} {'row' if count == 1 else 'rows'} in {rows.elapsed_us // 1000} ms{cells}",
+            f"{counted(count, 'row')} in {rows.elapsed_us // 1000} ms{cells}",
             Effect(
                 intent_id=intent.id, rows=count, bytes=rows.table.nbytes, truncated=rows.truncated
             ),
@@ -214,7 +214,7 @@ class Trail:
 
     def revealed(self, heard: Heard, plan: Plan, rows: int, cells: int) -> Receipt:
         """Writes which masked values are shown. Nobody may see them before this returned."""
-        what = f"Revealed {cells} {'cell' if cells == 1 else 'cells'}"
+        what = f"Revealed {counted(cells, 'cell')}"
         return self._log.append(self._revealed(heard, "success", what, plan, rows))
 
     def _revealed(
@@ -225,7 +225,7 @@ class Trail:
             "data.revealed",
             heard,
             outcome,
-            f"{what} of {columns}, {rows} {'row' if rows == 1 else 'rows'}",
+            f"{what} of {columns}, {counted(rows, 'row')}",
             Access(columns=plan.sources, classes=plan.entities),
             Effect(rows=rows),
         )
