@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +37,8 @@ MOST_OWN = 200
 LONGEST_QUESTION = 500
 LONGEST_SQL = 65_536
 _LONGEST_COMMENT = 500
+_KEEP_SECONDS = 20.0
+_MOST_KEPT = 10_000
 _RELATIVE = re.compile(
     r"\b(?:today|yesterday|now|current|currently|recent|recently|ago|so far|to date|"
     r"(?:this|last|past|previous|next|since) (?:\w+ )?(?:days?|weeks?|months?|quarters?|years?))\b",
@@ -76,6 +80,8 @@ class Questions:
         self._gate = gate
         self._trail = trail
         self._look_up = look_up
+        self._lock = threading.Lock()
+        self._kept: dict[object, tuple[float, bool]] = {}
 
     # Keeping --------------------------------------------------------------------------------------
 
@@ -217,7 +223,7 @@ class Questions:
         for one in listed:
             if len(found) >= most:
                 break
-            if self._holds(one, caller):
+            if self._held_lately(one, caller):
                 found.append(one)
         with self._store.read() as conn:
             return self._cards(conn, found, caller)
@@ -262,6 +268,25 @@ class Questions:
     def _holds(self, one: SavedQuestion, caller: Caller) -> bool:
         """True where it is not stale, and this person may run just what was verified."""
         return not self._went_stale(one) and self._seen(one, caller) == one.reads_json
+
+    def _held_lately(self, one: SavedQuestion, caller: Caller) -> bool:
+        """As `_holds`, for a list that is drawn at each click: a change of the schema shows later.
+
+        What runs is always judged anew.
+        """
+        person = caller.principal
+        rights = (person.id, person.roles, person.openings, self._gate.policy.sha256)
+        key, now = (one.id, one.updated_at, *rights), time.monotonic()
+        with self._lock:
+            known = self._kept.get(key)
+        if known is not None and now - known[0] < _KEEP_SECONDS:
+            return known[1]
+        holds = self._holds(one, caller)
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = (now, holds)
+        return holds
 
     def _seen(self, one: SavedQuestion, caller: Caller) -> str | None:
         """What the statement reads for this person, None where they may not run it."""

@@ -206,6 +206,16 @@ def test_a_policy_that_takes_it_away_makes_it_stale(company: Company, old: str, 
     assert state(company, one)[0] == "stale"
 
 
+def test_rights_that_are_taken_away_show_in_the_list_at_once(company: Company) -> None:
+    verified(company)
+    desk = questions(company)
+    assert len(desk.verified("shop", company.caller("gerd"))) == 1
+    text = POLICY.replace('members = ["gerd"]', "members = []")
+    company.enforce(parse_policy(text.encode(), company.home / "policy.toml"))
+    assert desk.verified("shop", company.caller("gerd")) == ()
+    assert len(desk.verified("shop", company.caller("ana"))) == 1
+
+
 def test_a_new_column_changes_nothing_but_a_star(company: Company) -> None:
     fixed = verified(company)
     star = verified(company, "Show it all", "SELECT * FROM orders")
