@@ -221,5 +221,24 @@ def definitions_of(connection: Connection, oids: Sequence[int]) -> str:
 
 def rows(connection: Connection, statement: str, *given: object) -> list[tuple[Any, ...]]:
     """Runs a fixed query with `$1`, `$2` ... and returns its rows."""
+    values = [_array(value) if isinstance(value, list) else value for value in given]
     with psycopg.RawCursor(connection) as cursor:
-        return cursor.execute(statement, given or None).fetchall()
+        return cursor.execute(statement, values or None).fetchall()
+
+
+def _array(values: list[Any]) -> object:
+    """Returns texts as one array in the server's own form: the driver takes twice as long.
+
+    https://www.postgresql.org/docs/18/arrays.html#ARRAYS-IO
+    """
+    if not values or not all(value is None or type(value) is str for value in values):
+        return values
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(text: str | None) -> str:
+    if text is None:
+        return "NULL"
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
