@@ -9,7 +9,7 @@ Row = tuple[str, float, str]
 
 
 def _suites() -> dict[str, Callable[[], Sequence[Row]]]:
-    from bench import audit, changes, classify, engine, gate, lineage, pages, redaction
+    from bench import audit, changes, classify, engine, gate, lineage, pages, planner, redaction
 
     return {
         "classify": classify.run,
@@ -20,6 +20,7 @@ def _suites() -> dict[str, Callable[[], Sequence[Row]]]:
         "redaction": redaction.run,
         "audit": audit.run,
         "pages": pages.run,
+        "planner": planner.run,
     }
 
 
