@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.planner.words import stems_of
-from agent.savedreads import difference, reads_of
+from agent.savedreads import difference, looks_up, reads_of, words_of
 from agent.savedtrail import SavedTrail
 from guard import (
     Caller,
@@ -45,7 +45,6 @@ _RELATIVE = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(r"\b(?:19|20)\d{2}\b")
-_TEXT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,9 +333,11 @@ class Questions:
             )
 
     def _is_plain(self, one: SavedQuestion, caller: Caller) -> bool:
-        texts = [one.question, *(found[1:-1] for found in _TEXT.findall(one.sql))]
+        texts = (one.question, *words_of(one.sql))
         source = one.source
-        return all(self._gate.prompt(t, source=source, caller=caller) == t for t in texts if t)
+        return not looks_up(self._gate, source, one.sql, caller) and all(
+            self._gate.prompt(t, source=source, caller=caller) == t for t in texts
+        )
 
     def _person(self, caller: Caller) -> Caller:
         person = self._look_up(caller.principal.id)

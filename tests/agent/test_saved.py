@@ -302,3 +302,34 @@ def test_a_model_gets_verified_questions_alike_as_data(company: Company) -> None
     # Gerd may not read tickets.
     assert "GROUP BY status" in gerd
     assert "tickets" not in gerd
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT COUNT(*) AS n FROM orders /* {EMAIL} */",
+        f"SELECT COUNT(*) AS n FROM orders -- {EMAIL}",
+        f"SELECT COUNT(*) AS `{EMAIL}` FROM orders",
+        f"SELECT COUNT(*) AS [{EMAIL}] FROM orders",
+        "SELECT COUNT(*) AS n FROM orders WHERE total <> 4111111111111111",
+        "SELECT COUNT(*) AS n FROM orders WHERE status <> 'jane.doe' || '@' || 'example.com'",
+        "SELECT COUNT(*) AS n FROM customers WHERE email = 'nobody'",
+    ],
+)
+def test_promise_08_no_writing_of_a_value_gets_past_offering(company: Company, sql: str) -> None:
+    one = kept(company, question="How many are there?", sql=sql)
+    with pytest.raises(Illegal, match="looks like personal data"):
+        questions(company).offer(one, company.caller("ana"))
+    assert state(company, one)[0] == "private"
+
+
+def test_numbers_quoted_names_and_comments_that_name_nobody_may_be_offered(
+    company: Company,
+) -> None:
+    sql = (
+        "SELECT status AS `the state`, COUNT(*) AS n FROM orders /* all of them */ "
+        "WHERE total < 25000000 AND status <> 'a' || 'b' GROUP BY status -- by state"
+    )
+    one = kept(company, sql=sql)
+    questions(company).offer(one, company.caller("ana"))
+    assert state(company, one)[0] == "offered"
