@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -123,3 +125,8 @@ def test_every_page_begins_with_a_role_check() -> None:
             and not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
         )
         assert "require(" in ast.unparse(first), path
+
+
+@pytest.mark.parametrize("name", ["ui.exports", "ui.session", "ui.web"])
+def test_what_the_web_layer_stands_on_can_be_imported_first(name: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, check=True)

@@ -11,7 +11,7 @@ from audit import AuditEvent, AuditLog, ExportFacts
 from guard import Caller, plain_rows
 from store import Store, conversations, steps, turns
 from store.states import ConsoleRole
-from ui.asking import tracing
+from ui.asking import tracefile
 from ui.auditing import files
 from ui.parts import Parts
 from ui.reviewing import download
@@ -31,7 +31,7 @@ def exporters(
     return {
         "result": Exporter(roles=everyone, make=lambda r: _result(parts(), r)),
         download.KIND: Exporter(roles=everyone, make=lambda r: download.make(parts(), r)),
-        tracing.KIND: Exporter(roles=everyone, make=lambda r: tracing.make(parts(), r)),
+        tracefile.KIND: Exporter(roles=everyone, make=lambda r: tracefile.make(parts(), r)),
         "audit": Exporter(roles=admins, make=lambda r: files.make(log(), store(), r)),
     }
 

@@ -1,29 +1,21 @@
-"""The card that says how one answer came about, and the same as a file."""
+"""The card that says how one answer came about."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from html import escape
 
 import streamlit as st
 
-from agent import Told, notebook, trace
-from audit import AuditEvent, ExportFacts, Filter
-from guard import Caller, log_safe
-from guard.policy import Principal
-from store import conversations, steps, turns
-from ui import markup, panels, stored, text
+from agent import Told, trace
+from audit import AuditEvent
+from ui import markup, panels, text
+from ui.asking import tracefile
 from ui.frame import Desk, usable
-from ui.parts import Parts
 from ui.verdict import icon
-from ui.webparts import Export, ExportRequest
 
 PARAMETER = "trace"
 """The part of the address that names the turn."""
-KIND = "trace"
-_MOST_EVENTS = 500
-_FILES = {"ipynb": "application/x-ipynb+json", "json": "application/json"}
 _SEEN = "traces_seen"
 
 
@@ -38,7 +30,7 @@ def link(turn: str) -> str:
 def draw(desk: Desk, turn: str) -> None:
     """Draws the card of a turn: the person's own, or anybody's for an admin, which is recorded."""
     with usable():
-        found = _found(desk.parts, desk.person, turn)
+        found = tracefile.found(desk.parts, desk.person, turn)
         if found is not None and found.foreign:
             _viewed(desk, found)
         record = trace(found) if found is not None else None
@@ -61,55 +53,6 @@ def draw(desk: Desk, turn: str) -> None:
             if step["sql"]:
                 st.code(text.clip(str(step["sql"])), language="sql", wrap_lines=True)
     st.html(_events(record))
-
-
-def make(parts: Parts, asked: ExportRequest) -> Export | None:
-    """Returns the record of a turn as a notebook or as JSON; the export is recorded first."""
-    kind = asked.query.get("format", "ipynb")
-    found = _found(parts, asked.principal, asked.name) if kind in _FILES else None
-    if found is None:
-        return None
-    record = trace(found)
-    content = notebook(record) if kind == "ipynb" else json.dumps(record, indent=1, default=str)
-    body = content.encode()
-    caller = Caller(principal=asked.principal, channel="console", session=found.turn.conversation)
-    parts.log.append(
-        AuditEvent(
-            type="export.created",
-            actor=caller.actor(),
-            outcome="success",
-            summary=f"Downloaded the trace of an answer as {kind}",
-            session=found.turn.conversation,
-            request=found.turn.id,
-            parts=(ExportFacts(format=kind, rows=0, bytes=len(body)),),
-        )
-    )
-    name = f"gatehouse-{found.turn.id}.{kind}"
-    return Export(file_name=name, media_type=_FILES[kind], chunks=iter([body]))
-
-
-def _found(parts: Parts, person: Principal, turn: str) -> Told | None:
-    with parts.store.read() as conn:
-        kept = turns.find(conn, turn)
-        talk = conversations.find(conn, kept.conversation) if kept else None
-        if kept is None or talk is None:
-            return None
-        foreign = talk.owner != person.id
-        if foreign and "admin" not in person.roles:
-            return None
-        taken = steps.list_of(conn, turn)
-        packed = {s.call_id: steps.blob(conn, turn, s.call_id) for s in taken}
-    page = parts.log.search(Filter(request=turn), limit=_MOST_EVENTS)
-    return Told(
-        turn=kept,
-        source=talk.source,
-        steps=taken,
-        answer=stored.answer(kept),
-        records=tuple(reversed(page.records)),
-        rows={call: data for call, data in packed.items() if data is not None},
-        safe=log_safe,
-        foreign=foreign,
-    )
 
 
 def _viewed(desk: Desk, found: Told) -> None:
@@ -194,7 +137,5 @@ def _back(found: Told) -> str:
 
 def _download(turn: str, kind: str) -> str:
     word = "Notebook" if kind == "ipynb" else "JSON"
-    return (
-        f'<a class="gh-button" href="/export/{KIND}/{escape(turn)}?format={kind}" download>'
-        f"{icon('download')}{word}</a>"
-    )
+    address = f"/export/{tracefile.KIND}/{escape(turn)}?format={kind}"
+    return f'<a class="gh-button" href="{address}" download>{icon("download")}{word}</a>'
