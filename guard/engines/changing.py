@@ -26,6 +26,7 @@ from guard.engines.base import (
     Told,
     unheard,
 )
+from guard.engines.child.duckdb_folder import sweep
 from guard.engines.embedded import EmbeddedEngine
 from guard.engines.worker import Stopped, Worker, WorkerDied, WorkerSettings
 from guard.errors import ConfigurationError, OutcomeUnknown, SourceUnavailable
@@ -113,6 +114,7 @@ class EmbeddedChanges:
         self._reader = reader
         self._lock = threading.Lock()
         self._worker: Worker | None = None
+        self._sweep()
 
     def preview(
         self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
@@ -240,3 +242,9 @@ class EmbeddedChanges:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.discard()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Removes the copies that killed processes left."""
+        if self._settings.engine == "duckdb":
+            sweep(self._path.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from guard.engines.child.names import quoted
 
 ID = "gatehouse_id"
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_UNTOLD = re.compile(r"\b(UNION|VARIANT)\b")
+"""Types of which different values are the same text: the number 1 and the text '1'."""
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,10 @@ def typed(cells: Sequence[str | None], table: Table) -> Row:
 
 
 def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
-    """Returns the table of that name, whatever its case. Raises `Fault` when there is none."""
+    """Returns the table of that name, whatever its case.
+
+    Raises `Fault` when there is none, or when the text of a value does not tell what the value is.
+    """
     found = connection.execute(
         "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = current_database() "
         "AND schema_name = 'main' AND lower(table_name) = lower(?)",
@@ -82,6 +89,8 @@ def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
         "SELECT name, type, dflt_value FROM pragma_table_info(?) ORDER BY cid",
         [f"main.{quoted(real)}"],
     ).fetchall()
+    if any(_UNTOLD.search(_QUOTED.sub("", c[1])) for c in columns):
+        raise Fault("not_exact")
     keys = connection.execute(
         "SELECT constraint_column_names FROM duckdb_constraints() "
         "WHERE database_name = current_database() AND schema_name = 'main' AND table_name = ? "

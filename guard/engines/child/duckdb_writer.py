@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from guard.engines.child.duckdb_capture import executed
+from guard.engines.child.duckdb_folder import Folder
 from guard.engines.child.duckdb_images import found_in
 from guard.engines.child.duckdb_large import OLD, Large, large
 from guard.engines.child.duckdb_once import once
@@ -49,7 +49,7 @@ class DuckdbWriter:
             "threads": str(threads),
         }
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._folder: str | None = None
+        self._folder: Folder | None = None
         self._kept: BinaryIO | None = None
 
     def preview(self, order: Order, stop: Stop) -> Capture:
@@ -116,16 +116,17 @@ class DuckdbWriter:
     def _copy(self) -> duckdb.DuckDBPyConnection:
         if not self._path.is_file():
             raise Fault("missing")
-        folder = tempfile.mkdtemp(prefix=".gatehouse-", dir=self._path.parent)
-        self._folder = folder
-        name = Path(folder, "copy.duckdb")
+        self._folder = Folder(self._path.parent)
+        name = self._folder.path / "copy.duckdb"
         with self._path.open("rb") as file:
             # The lock of a reader, as the engine takes it: no other process can write meanwhile.
             try:
                 fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
                 raise Fault("busy") from None
-            shutil.copyfile(self._path, name)
+            # From this handle: to close another one on the file would give the lock up.
+            with name.open("wb") as copied_to:
+                shutil.copyfileobj(file, copied_to, 1 << 20)
             log = self._path.with_name(self._path.name + ".wal")
             if log.is_file():
                 copied = name.with_name(name.name + ".wal")
@@ -147,7 +148,7 @@ class DuckdbWriter:
         if self._connection is None or self._folder is None or self._kept is None:
             raise Fault("engine")
         self._connection.close()
-        changed, old = (Path(self._folder, f"{name}.duckdb") for name in ("changed", "old"))
+        changed, old = (self._folder.path / f"{name}.duckdb" for name in ("changed", "old"))
         for path in (changed, old):
             self._kept.seek(0)
             with path.open("wb") as file:
@@ -198,7 +199,7 @@ class DuckdbWriter:
             kept.close()
         folder, self._folder = self._folder, None
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
 
 
 class _Trial:
