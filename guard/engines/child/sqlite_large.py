@@ -23,6 +23,8 @@ from guard.engines.child.sqlite_tables import Table, hanging, schema_hash, table
 from guard.engines.child.summed import BATCH, KINDS, LARGE, Kind, Sum, Summed
 from guard.engines.child.writing import NOT_PROVEN, Capture, Order, with_second
 
+_ALIKE = "gatehouse_alike"
+
 
 def large(connection: sqlite3.Connection, order: Order, stop: Stop) -> Capture | None:
     """Returns what the statement does in the open transaction of `connection`, opened beside.
@@ -34,6 +36,7 @@ def large(connection: sqlite3.Connection, order: Order, stop: Stop) -> Capture |
     named = {name.lower() for name in order.targets}
     target = [t for t in tables if t.name.lower() in named]
     log.mark(connection, tables, but=target)
+    connection.create_function(_ALIKE, 2, lambda old, new: repr(old) == repr(new))
     called: set[str] = set()
     with watched(connection, stop, order.timeout_ms):
         stop.reached("run")
@@ -66,12 +69,16 @@ def _hangs(connection: sqlite3.Connection, touched: Sequence[Table]) -> bool:
 
 
 def _differ(table: Table) -> str:
-    """Returns the condition that the rows `o` and `n` are not the same, values and types."""
-    same = " AND ".join(
+    """Returns the condition that the rows `o` and `n` are not the same, values and types.
+
+    Zero and minus zero are equal to the engine, of one type and one text.
+    """
+    same = [
         f"o.{c} IS n.{c} COLLATE BINARY AND typeof(o.{c}) = typeof(n.{c})"
         for c in map(quoted, table.columns)
-    )
-    return f"NOT ({same})"
+    ]
+    same += [f"(o.{c} IS NOT 0.0 OR {_ALIKE}(o.{c}, n.{c}))" for c in map(quoted, table.loose)]
+    return f"NOT ({' AND '.join(same)})"
 
 
 def _joined(table: Table) -> str:

@@ -15,12 +15,16 @@ from guard.engines.child.names import quoted
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A real table: its stored columns, and what identifies a row (`rowid`'s name, or the key)."""
+    """A real table: its stored columns, and what identifies a row (`rowid`'s name, or the key).
+
+    `loose` are the columns that keep every value as it is given, minus zero too.
+    """
 
     name: str
     columns: tuple[str, ...]
     primary_key: tuple[str, ...]
     rowid: str | None
+    loose: frozenset[str] = frozenset()
 
     @property
     def quoted(self) -> str:
@@ -56,9 +60,15 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
                 columns=columns,
                 primary_key=tuple(c[1] for c in keys),
                 rowid=None if without_rowid else rowid,
+                loose=frozenset(c[1] for c in stored if _keeps_all(c[2] or "")),
             )
         )
     return found
+
+
+def _keeps_all(kind: str) -> bool:
+    """True for a declared type that converts nothing: https://www.sqlite.org/datatype3.html."""
+    return kind.upper() in ("", "ANY") or "BLOB" in kind.upper()
 
 
 def hanging(

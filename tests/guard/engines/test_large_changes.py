@@ -22,13 +22,13 @@ ROWS = LARGE + 5_000
 CAPS = ChangeCaps(max_rows=9 * ROWS, shown_rows=5, timeout_ms=60_000, lock_timeout_ms=500)
 SHA = "0" * 64
 SCRIPT = f"""
-CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE, n, u INT UNIQUE);
+CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE, n, u INT UNIQUE, z BLOB DEFAULT 0.0);
 CREATE TABLE log(what);
 CREATE TABLE w(a INT PRIMARY KEY, b) WITHOUT ROWID;
 CREATE TRIGGER told AFTER UPDATE OF n ON t WHEN new.id % 1000 = 0
   BEGIN INSERT INTO log VALUES (old.n); END;
 WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {ROWS})
-INSERT INTO t SELECT i, 'name ' || i, i, i FROM r;
+INSERT INTO t(id, a, n, u) SELECT i, 'name ' || i, i, i FROM r;
 INSERT INTO w SELECT id, n FROM t;
 """
 
@@ -71,9 +71,10 @@ def _counts(diff: Diff) -> dict[str, tuple[int, int, int]]:
         ("UPDATE t SET a = upper(a)", {"t": (0, ROWS, 0)}),  # equal to the column's collation
         ("UPDATE t SET n = CAST(n AS TEXT)", {"t": (0, ROWS, 0), "log": (ROWS // 1000, 0, 0)}),
         ("UPDATE t SET u = u + 100000", {"t": (0, ROWS, 0)}),
+        ("UPDATE t SET z = -0.0 WHERE id > 9", {"t": (0, ROWS - 9, 0)}),
         ("DELETE FROM t WHERE id > 100", {"t": (0, 0, ROWS - 100)}),
         ("UPDATE t SET id = -id", {"t": (ROWS, 0, ROWS)}),
-        ("INSERT INTO t SELECT id + 100000, a, n, NULL FROM t", {"t": (ROWS, 0, 0)}),
+        ("INSERT INTO t SELECT id + 100000, a, n, NULL, z FROM t", {"t": (ROWS, 0, 0)}),
     ],
 )
 def test_promise_6_what_was_shown_of_very_many_rows_is_what_runs(
