@@ -444,14 +444,14 @@ _PLACE: dict[str, str] = {
     "order": "ORDER BY",
     "distinct": "DISTINCT",
     "setop": "a set operation",
-    "set": "a change that gives it a value, whose preview tells whether it was there already",
+    "set": "a change whose preview would tell whether it holds a value",
     "other": "this place",
 }
 
 
 def _lookup_hint(use: ColumnUse, scope: Scope) -> str:
     if use.clause == "set":
-        return "Set it to NULL, or let somebody who may look up its values propose it."
+        return "Let somebody who may look up its values propose it. It may be set to NULL."
     if scope.looks_up(use.table, use.column):
         return f"Look up exact values: {use.column} = '...'."
     return "Filter or group by a column that is not masked, such as the id."

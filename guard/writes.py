@@ -123,6 +123,15 @@ def _told_by_references(names: AbstractSet[str], table: Table, reads: Resolver) 
             _set(other, key.references, reads)
 
 
+def _told_by_referrers(names: AbstractSet[str], table: Table, reads: Resolver) -> None:
+    """A key is not taken away from under the rows that refer to it, or these change with it."""
+    for other in reads.catalog.tables:
+        for key in other.foreign_keys:
+            there = {c.casefold() for c in key.references or table.primary_key}
+            if key.table.casefold() == table.name.casefold() and names & there:
+                _set(other, key.columns, reads)
+
+
 def _set(table: Table, columns: Iterable[str], reads: Resolver) -> None:
     reads.ledger.use(frozenset((table.name, c) for c in columns), "set", lookup=True)
 
@@ -201,12 +210,18 @@ def _is_default(node: exp.Expr) -> bool:
 def _overwritten(node: exp.Expr, table: Table | None, reads: Resolver) -> None:
     """Notes that the preview tells whether the column held the value that it is given.
 
-    Not where it is given NULL: a count tells which values are NULL.
+    Not where it is given NULL: a count tells which values are NULL. A key also compares the columns
+    beside it, unless the key is an expression, of which the catalog knows no columns.
     """
     column = table.column(_bare(node).name) if table is not None else None
     if table is not None and column is not None:
+        name = column.name.casefold()
         _set(table, [column.name], reads)
-        _told_by_references({column.name.casefold()}, table, reads)
+        for key in (table.primary_key, *table.unique):
+            if name in {c.casefold() for c in key} and len(key) < len(table.columns):
+                _set(table, [c for c in key if table.column(c) is not None], reads)
+        _told_by_references({name}, table, reads)
+        _told_by_referrers({name}, table, reads)
 
 
 def _bare(node: exp.Expr) -> exp.Expr:
@@ -248,7 +263,7 @@ def _delete(tree: exp.Delete, scope: Scope, reads: Resolver) -> None:
         for item in named:
             _named_target(item, scope, reads)
     else:
-        _target(this, scope, reads)
+        _removed(_target(this, scope, reads), reads)
         _beside(this, scope, reads)
     for item in tree.args.get("using") or ():
         reads.source(item, scope)
@@ -265,6 +280,12 @@ def _named_target(item: exp.Expr, scope: Scope, reads: Resolver) -> None:
         )
     else:
         _writes(relation.base, reads)
+        _removed(relation.base, reads)
+
+
+def _removed(table: Table | None, reads: Resolver) -> None:
+    if table is not None:
+        _told_by_referrers({c.name.casefold() for c in table.columns}, table, reads)
 
 
 def _merge(tree: exp.Merge, scope: Scope, reads: Resolver) -> None:

@@ -167,6 +167,33 @@ def test_promise_08_a_key_tells_nothing_about_a_masked_value(company: Company) -
     assert _propose(company, "INSERT INTO customers (id, country) VALUES (9, 'x')").rows == 1
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE customers SET country = 'x' WHERE id = 2",
+        "UPDATE orders SET id = 9 WHERE id = 2",
+        "DELETE FROM orders WHERE status = 'pending'",
+    ],
+)
+def test_promise_08_keys_and_references_compare_no_masked_value_with_another(
+    company: Company, sql: str
+) -> None:
+    """It fails where a row with the same name is there, or where prose is what is referred to."""
+    assert _propose(company, sql).rows
+    with sqlite3.connect(company.database) as db:
+        db.executescript(
+            "CREATE UNIQUE INDEX one_name ON customers(country, last_name); DROP TABLE tickets;"
+            "CREATE TABLE tickets(id INTEGER PRIMARY KEY, customer_id INTEGER,"
+            "  body TEXT REFERENCES orders(id) ON DELETE CASCADE)"
+        )
+    db.close()
+    company.parts.sources.get("shop").refresh()
+    with pytest.raises(Refused) as caught:
+        _propose(company, sql)
+    assert caught.value.refusal.rule == "masked.predicate"
+    assert _propose(company, "UPDATE orders SET total = 7 WHERE id = 2").rows == 1
+
+
 def _propose(company: Company, sql: str) -> Proposed:
     caller = company.caller("ana")
     return company.parts.gate.propose(sql, source="shop", caller=caller, reason="A test")
