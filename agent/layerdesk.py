@@ -15,6 +15,7 @@ from agent.layers import Layer, Layers
 from audit import AuditEvent, AuditLog, ConfigFacts, shorten
 from guard import Caller, Catalog, ConfigurationError, Illegal, Principal, Refusal, Refused
 from store import Store, semantics
+from store.ids import digest
 from store.semantics import SemanticVersion
 
 MOST_BYTES = 500_000
@@ -28,8 +29,9 @@ _SHOWN = 5
 class LayerView:
     """What the admin's page shows of a source.
 
-    `proposed` are items that the layer in force does not have. `problem` says why the file cannot
-    be used. `base` is the number of the version in force, None where there is none.
+    `proposed` are items that the layer in force does not have, `proposal` is the layer they stand
+    in. `problem` says why the file cannot be used. `base` is the number of the version in force,
+    None where there is none.
     """
 
     source: str
@@ -37,8 +39,26 @@ class LayerView:
     base: int | None
     from_file: bool
     proposed: tuple[planner.Item, ...]
+    proposal: planner.Semantics
     versions: tuple[SemanticVersion, ...]
     problem: str | None = None
+
+    @property
+    def stamp(self) -> str:
+        """What differs whenever anything that is in force or proposed does."""
+        texts = map(planner.write_semantics, (self.in_force, self.proposal))
+        return digest("\n".join((str(self.base), *texts)))[:16]
+
+    def chosen(self, keys: Collection[str]) -> str:
+        """Returns the text of the layer in force with these proposed items added to it.
+
+        It is made of what was shown, whatever is proposed by now.
+        """
+        wanted = {i.key for i in self.proposed} & set(keys)
+        more = planner.only(self.proposal, wanted)
+        return planner.write_semantics(
+            planner.merged(self.in_force, more) if wanted else self.in_force
+        )
 
 
 class LayerDesk:
@@ -90,24 +110,10 @@ class LayerDesk:
             base=base,
             from_file=base is None and layer.stamp != "",
             proposed=tuple(i for i in planner.items_of(proposal) if i.key not in known),
+            proposal=proposal,
             versions=self._layers.versions(source),
             problem=problems[0] if problems else None,
         )
-
-    def chosen(self, source: str, keys: Collection[str], caller: Caller) -> str:
-        """Returns the text of the layer in force with these proposed items added to it.
-
-        Raises:
-            Refused, guard.GuardError: as for `view`.
-        """
-        view = self.view(source, caller)
-        wanted = {i.key for i in view.proposed} & set(keys)
-        if not wanted:
-            return planner.write_semantics(view.in_force)
-        nothing = view.base is None and not view.from_file
-        proposal = self._proposal(source, fresh=nothing)
-        whole = planner.merged(view.in_force, planner.only(proposal, wanted))
-        return planner.write_semantics(whole)
 
     def confirm(
         self, source: str, text: str, caller: Caller, *, base: int | None, note: str = ""

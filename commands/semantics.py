@@ -70,7 +70,7 @@ def confirm(
         elif not view.proposed:
             fail(f"Nothing is proposed for {source}. Give a text with --file.")
         else:
-            text = opened.layers.chosen(source, [i.key for i in view.proposed], who)
+            text = view.chosen([i.key for i in view.proposed])
         made = opened.layers.confirm(source, text, who, base=view.base, note=note)
         if json_:
             show_json({"source": source, "version": made.id, "sha256": made.sha256})

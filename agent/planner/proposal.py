@@ -20,6 +20,7 @@ from agent.planner.semantics import (
     Semantics,
     TableMeaning,
     Test,
+    is_settled,
 )
 from agent.planner.units import length_unit
 from agent.planner.words import fold
@@ -402,7 +403,8 @@ def _role(hop: Hop) -> Role | None:
             verbs=("reports to", "report to", "reporting to"),
             inverse=("manages", "manage"),
         )
-    if not words or set(name_stems(name)) & set(name_stems(hop.target)):
+    shared = set(name_stems(name)) & set(name_stems(hop.target))
+    if not words or shared or is_settled(name):
         return None
     act = words[0] if words[0] in _ACTS else None
     return Role(

@@ -6,13 +6,17 @@ One TOML file a source, checked at load; unknown keys are errors and messages na
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from agent.planner.operators import PHRASES, Op
+from agent.planner.words import words_of
 from guard import Catalog
 
 ColumnName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
@@ -20,7 +24,12 @@ ColumnName = Annotated[str, Field(pattern=r"^[^.\s]+\.[^.\s]+$")]
 Aggregate = Literal["sum", "avg", "share", "count", "distinct"]
 
 _REFERENCE = re.compile(r"([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
-_ARITHMETIC = re.compile(r"^[\w.+\-*/() ]+$")
+_ARITHMETIC = re.compile(r"[\w.+\-*/() ]+")
+_NOT_SQL = re.compile(r"--|/\*|//|\*\*")
+_SETTLED: frozenset[Op] = frozenset(
+    ("and", "between", "cmp", "never", "no", "not", "or", "orless", "ormore", "without")
+)
+"""Words that turn a condition round or bound it. Another meaning would answer another question."""
 
 
 class SemanticsError(Exception):
@@ -62,8 +71,7 @@ class Definition(_Part):
     @field_validator("of")
     @classmethod
     def _arithmetic(cls, value: str) -> str:
-        rest = _REFERENCE.sub("0", value)
-        if value and (not _ARITHMETIC.match(value) or re.search(r"[A-Za-z_]", rest)):
+        if value and not _is_arithmetic(value):
             raise ValueError("write arithmetic over table.column names, such as a.x * a.y")
         return value
 
@@ -190,6 +198,32 @@ class Semantics(_Part):
     """Words of the trade -> words the planner knows ("sold out" -> "with stock quantity equal to
     0")."""
 
+    @model_validator(mode="after")
+    def _words(self) -> Semantics:
+        for phrase, meaning in self.phrases.items():
+            if not words_of(phrase) or not words_of(meaning):
+                raise ValueError(f"phrases: {phrase!r} and what it means must hold a word each")
+        for word in self._said():
+            if is_settled(word):
+                raise ValueError(f"{word!r} always means the same, so nothing can be called that")
+        return self
+
+    def _said(self) -> Iterator[str]:
+        """The words that get a meaning here; what is true and false of a column apart."""
+        yield from self.phrases
+        yield from self.metrics
+        yield from self.durations
+        for table in self.tables.values():
+            yield from (*table.synonyms, *table.verbs)
+        for column in self.columns.values():
+            yield from (*column.synonyms, *column.verbs, *column.values)
+        for metric in self.metrics.values():
+            yield from (*metric.synonyms, *metric.verbs)
+        for duration in self.durations.values():
+            yield from duration.synonyms
+        for role in self.roles:
+            yield from (*role.name, *role.verbs, *role.inverse)
+
     def unknown_names(self, catalog: Catalog) -> tuple[str, ...]:
         """Returns the tables and columns named here that `catalog` does not have."""
         return tuple(dict.fromkeys(n for n in self._names() if not _exists(n, catalog)))
@@ -207,6 +241,24 @@ class Semantics(_Part):
             names += [duration.start, duration.end]
         names += [role.column for role in self.roles]
         return names + [n for join in self.joins for n in (join.column, join.references)]
+
+
+def is_settled(name: str) -> bool:
+    """Returns whether a name is a word that no layer can give another meaning (`not`, `over`)."""
+    said = tuple(word.norm for word in words_of(name))
+    return said in PHRASES and PHRASES[said][0] in _SETTLED
+
+
+def _is_arithmetic(value: str) -> bool:
+    """True for one expression of numbers and columns with + - * / and matched parentheses."""
+    rest = _REFERENCE.sub("0", value)
+    if not _ARITHMETIC.fullmatch(value) or _NOT_SQL.search(value) or re.search(r"[A-Za-z_]", rest):
+        return False
+    try:
+        tree = ast.parse(rest.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return not any(isinstance(node, ast.Call | ast.Tuple) for node in ast.walk(tree))
 
 
 def _exists(name: str, catalog: Catalog) -> bool:

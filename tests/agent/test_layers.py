@@ -9,7 +9,7 @@ import pytest
 
 from agent.layerdesk import LayerDesk
 from agent.meaning import told, told_of
-from agent.planner import Semantics, parse_semantics
+from agent.planner import Semantics, SemanticsError, parse_semantics
 from audit import AuditError, ConfigFacts
 from guard import ConfigurationError, Illegal, Refused
 from tests.company import EMAIL, SURNAME, Company, make_company
@@ -40,6 +40,10 @@ def confirm(company: Company, text: str, base: int | None = None) -> int:
     return desk(company).confirm("shop", text, company.caller("adam"), base=base).id
 
 
+def chosen(company: Company, keys: list[str]) -> str:
+    return desk(company).view("shop", company.caller("adam")).chosen(keys)
+
+
 def test_nothing_reads_a_proposal_before_it_is_confirmed(company: Company) -> None:
     _, before = company.ask("total turnover")
     assert before.status == "refused"
@@ -47,7 +51,7 @@ def test_nothing_reads_a_proposal_before_it_is_confirmed(company: Company) -> No
     view = desk(company).view("shop", company.caller("adam"))
     assert sorted(i.key for i in view.proposed) == sorted(KEYS)
     assert view.in_force == Semantics()
-    made = confirm(company, desk(company).chosen("shop", KEYS, company.caller("adam")))
+    made = confirm(company, chosen(company, KEYS))
 
     _, after = company.ask("total turnover")
     assert after.status == "answered"
@@ -57,7 +61,7 @@ def test_nothing_reads_a_proposal_before_it_is_confirmed(company: Company) -> No
 
 
 def test_a_part_can_be_confirmed_and_the_rest_waits(company: Company) -> None:
-    confirm(company, desk(company).chosen("shop", KEYS[:1], company.caller("adam")))
+    confirm(company, chosen(company, KEYS[:1]))
     assert company.ask("total turnover")[1].status == "refused"
     assert company.ask("how many purchases are there?")[1].status == "answered"
     view = desk(company).view("shop", company.caller("adam"))
@@ -155,7 +159,7 @@ def test_a_broken_file_is_said_and_takes_no_version_out_of_force(company: Compan
     admin = company.caller("adam")
     view = desk(company).view("shop", admin)
     assert "is not valid TOML" in (view.problem or "")
-    assert parse_semantics(desk(company).chosen("shop", KEYS, admin), "test") == Semantics()
+    assert parse_semantics(chosen(company, KEYS), "test") == Semantics()
     made = confirm(company, "[phrases]\nsold = 'orders'")
     view = desk(company).view("shop", admin)
     assert "is not valid TOML" in (view.problem or "")
@@ -188,3 +192,52 @@ def test_a_model_is_told_only_what_the_person_sees(company: Company) -> None:
     assert list(told(layer, catalog)) == ["turnover"]
     assert told_of(layer, catalog, "salaries") == {}
     assert told_of(layer, catalog, "customers") == {"customers.email": "also called mail"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[phrases]\nnot = 'orders'", "'not' always means the same"),
+        ("[phrases]\n'at least' = 'under'", "'at least' always means the same"),
+        ("[tables]\norders = { synonyms = ['not'] }", "'not' always means the same"),
+        ("[columns]\n'orders.status' = { values = { without = 'paid' } }", "always means the same"),
+        ("[phrases]\ncancelled = ''", "must hold a word each"),
+        ("[phrases]\n'' = 'orders'", "must hold a word each"),
+        ("[phrases]\n'!' = 'orders'", "must hold a word each"),
+    ],
+)
+def test_no_layer_takes_the_words_that_questions_are_built_with(
+    company: Company, text: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        confirm(company, text)
+    with pytest.raises(SemanticsError, match=sentence):  # nor does an operator's file
+        parse_semantics(text, "The file")
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        "orders.total -- ",
+        "orders.total /* 1",
+        "orders.total) + (orders.id",
+        "((orders.total)",
+        "orders.total orders.id",
+        "orders.total(1)",
+        "orders.total ** 9",
+        "orders.total // 2",
+        "orders.total\\n",
+        "(orders.total, orders.id)",
+    ],
+)
+def test_a_number_is_one_expression_and_nothing_besides(company: Company, of: str) -> None:
+    with pytest.raises(ConfigurationError, match="write arithmetic"):
+        confirm(company, f'[metrics.turnover]\nby = [{{ table = "orders", of = "{of}" }}]')
+
+
+def test_what_is_chosen_is_what_was_shown_whatever_is_proposed_by_now(company: Company) -> None:
+    shown = desk(company).view("shop", company.caller("adam"))
+    other = PROPOSED.replace("orders.total", "orders.id")
+    (company.home / "shop.semantics.toml").write_text(other, encoding="utf-8")
+    assert "orders.id" not in shown.chosen(KEYS)
+    assert desk(company).view("shop", company.caller("adam")).stamp != shown.stamp

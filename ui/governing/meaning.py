@@ -83,19 +83,19 @@ def _proposed(desk: Desk, view: LayerView) -> None:
             if st.checkbox(
                 text.label(f"{item.kind} {item.name}: {item.says}", 400),
                 value=True,
-                key=f"use_{view.source}_{view.base}_{number}",
+                key=f"use_{view.source}_{view.stamp}_{number}",
             )
         ]
     if st.button(
         f"Confirm {text.count(len(chosen), 'proposal')}",
-        key="confirm_chosen",
+        # Another proposal has another button: a click confirms what was on the page, or nothing.
+        key=f"confirm_chosen_{view.stamp}",
         type="primary",
         icon=":material/check:",
         disabled=not chosen,
     ):
         with attempt():
-            whole = desk.parts.layers.chosen(view.source, chosen, desk.caller)
-            _confirmed(desk, view, whole)
+            _confirmed(desk, view, view.chosen(chosen))
         st.rerun()
 
 
@@ -125,9 +125,9 @@ def _edit(desk: Desk, view: LayerView) -> None:
                 "the place of all that is in force. Comments are not kept."
             )
         )
-        start = desk.parts.layers.chosen(view.source, [i.key for i in view.proposed], desk.caller)
+        start = view.chosen([i.key for i in view.proposed])
         edited = st.text_area(
-            "The whole layer", start, height=420, key=f"meaning_{view.source}_{view.base}"
+            "The whole layer", start, height=420, key=f"meaning_{view.source}_{view.stamp}"
         )
         wrong = _wrong(desk, view, edited or "") if edited != start else ""
         if wrong:
@@ -135,7 +135,7 @@ def _edit(desk: Desk, view: LayerView) -> None:
         note = st.text_input("Why? Kept with the version.", key="meaning_note", max_chars=500)
         if st.button(
             "Confirm this text",
-            key="confirm_text",
+            key=f"confirm_text_{view.stamp}",
             icon=":material/check:",
             disabled=bool(wrong),
         ):
