@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from guard.address import FileAddress
@@ -13,6 +14,7 @@ from guard.diff import Diff
 from guard.engines import open_change_engine, open_engine
 from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine
 from guard.engines.child import duckdb_large
+from guard.engines.child.duckdb_summed import ColumnSum, summed_columns
 from guard.engines.child.duckdb_writer import DuckdbWriter
 from guard.engines.child.images import Touched
 from guard.engines.child.reader import Stop
@@ -136,3 +138,50 @@ def test_the_order_of_batches_is_that_of_the_keys(file: Path) -> None:
     again = _previewed(file, "UPDATE t SET d = d + 1").tables[0]
     assert once.summed is not None
     assert once.summed == again.summed
+
+
+def _updated(*pairs: tuple[tuple[str | None, ...], tuple[str | None, ...]]) -> list[Touched]:
+    return [Touched(before=before, after=after) for before, after in pairs]
+
+
+def test_promise_06_the_hash_tells_texts_nulls_rows_columns_and_kinds_apart() -> None:
+    base = _updated((("1", "ab", "x"), ("1", "q", "x")), (("2", "c", None), ("2", "r", None)))
+    others = [
+        # the same text, cut elsewhere
+        _updated((("1", "a", "x"), ("1", "q", "x")), (("2", "bc", None), ("2", "r", None))),
+        _updated((("1", "ab", "x"), ("1", "qr", "x")), (("2", "c", None), ("2", "", None))),
+        # null and an empty text
+        _updated((("1", "ab", "x"), ("1", "q", "x")), (("2", "c", ""), ("2", "r", ""))),
+        # only a column that does not change, there or beside another row
+        _updated((("1", "ab", "y"), ("1", "q", "y")), (("2", "c", None), ("2", "r", None))),
+        _updated((("1", "ab", None), ("1", "q", None)), (("2", "c", "x"), ("2", "r", "x"))),
+        # values swapped between rows
+        _updated((("1", "c", "x"), ("1", "q", "x")), (("2", "ab", None), ("2", "r", None))),
+        _updated((("1", "ab", "x"), ("1", "r", "x")), (("2", "c", None), ("2", "q", None))),
+        # what is after before what is before
+        [Touched(before=row.after, after=row.before) for row in base],
+        # another column that changes, to the same texts
+        _updated((("1", "ab", "x"), ("1", "ab", "q")), (("2", "c", None), ("2", "c", "r"))),
+        # rows that came or went
+        base[:1],
+        [Touched(before=None, after=row.before) for row in base],
+        [Touched(before=row.before, after=None) for row in base],
+        [base[0], Touched(before=None, after=base[1].before)],
+    ]
+    hashes = [summed_columns(rows, ("id", "a", "b")).sha256 for rows in (base, *others)]
+    assert len(set(hashes)) == len(hashes)
+    assert summed_columns(list(base), ("id", "a", "b")).sha256 == hashes[0]
+    assert summed_columns(base, ("id", "b", "a")).sha256 != hashes[0]
+
+
+def test_the_hash_does_not_depend_on_how_rows_come() -> None:
+    texts = ["a", None, "", "äöü", "b", None]
+    found = []
+    for sizes in ((6,), (1, 2, 3), (3, 3)):
+        column, whole, start = pa.array(texts, pa.string()), ColumnSum(), 0
+        whole.begin("deleted", ["a"])
+        for size in sizes:
+            whole.add("deleted", [column.slice(start, size)], size)
+            start += size
+        found.append(whole.result)
+    assert found[0] == found[1] == found[2]
