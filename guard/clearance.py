@@ -138,6 +138,12 @@ class Clearance:
         except GuardError as error:
             self._trail.unavailable(heard(), error)
             raise
+        except Exception as error:  # whatever the guard cannot do is a refusal
+            failure = refuse(
+                "guard.failed", "The guard could not judge this statement, so it was refused."
+            )
+            self._trail.denied(heard(), failure.refusal, None)
+            raise failure from error
         return _Judged(target=target, heard=heard(), judged=judged, footing=footing)
 
     def _allowed(self, judged: Judgement, heard: Heard) -> Allow:

@@ -327,7 +327,13 @@ class Gate:
     def _call(
         self, sql: str, source: str, caller: Caller, why: str, tool: Tool | None = RUN_QUERY
     ) -> Call:
-        caller, policy = self._now(caller)
+        try:
+            caller, policy = self._now(caller)
+        except Refused as refused:
+            now, known = self._policies.current(), tool or RUN_QUERY
+            heard = self._trail.heard(sql, source, caller, why, now, None, known)
+            self._trail.denied(heard, refused.refusal, None)
+            raise
         return Call(sql=sql, source=source, caller=caller, why=why, policy=policy, tool=tool)
 
     def _bound(

@@ -9,6 +9,7 @@ import pytest
 from audit import AuditEvent, AuditLog, Unavailable
 from guard import Need, Refused
 from redaction import RedactionError
+from store import accounts
 from tests.company import EMAIL, SALARY, SURNAME, Company
 
 LEAKS = [
@@ -134,18 +135,42 @@ def test_promise_02_an_exception_in_the_guard_is_a_refusal(
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    for step in ("guard.judging.parse", "guard.judging.classify", "guard.judging.decide"):
+    for step in (
+        "guard.judging.parse",
+        "guard.judging.classify",
+        "guard.judging.decide",
+        "guard.judging.check_text",
+        "guard.clearance.check_tool",
+        "guard.clearance.judge",
+        "guard.remembered.Remembered.footing",
+        "guard.remembered.Remembered.read",
+        "guard.source.Source.catalog",
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(step, fail)
+            before = len(company.events())
             with pytest.raises(Refused) as caught:
                 company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
-            assert caught.value.refusal.rule == "guard.failed"
+            assert caught.value.refusal.rule == "guard.failed", step
+            assert company.events()[before:] == ["policy.decided"], step
     with monkeypatch.context() as patch:
         patch.setattr("guard.clearance.rewrite", fail)
         with pytest.raises(Refused) as caught:
             company.parts.gate.query("SELECT 1", source="shop", caller=company.caller("ana"))
         assert caught.value.refusal.rule == "guard.failed"
     assert "query.intent" not in company.events()
+
+
+def test_what_an_account_sends_that_may_not_act_any_more_is_recorded(company: Company) -> None:
+    caller = company.caller("ana")
+    with company.store.write() as conn:
+        accounts.set_disabled(conn, caller.principal.id, disabled=True)
+    for send in (company.parts.gate.query, company.parts.gate.propose):
+        before = len(company.events())
+        with pytest.raises(Refused) as caught:
+            send("SELECT 1", source="shop", caller=caller, **_reason(send))
+        assert caught.value.refusal.rule == "person.disabled"
+        assert company.events()[before:] == ["policy.decided"]
 
 
 def test_promise_09_recorded_before_it_happens(
@@ -226,7 +251,6 @@ def test_a_row_filter_keeps_a_person_to_their_rows(company: Company) -> None:
 
 
 def test_rights_are_looked_up_at_every_call(company: Company) -> None:
-    from store import accounts
 
     caller = company.caller("ana")
     company.parts.gate.query("SELECT 1", source="shop", caller=caller)
