@@ -196,7 +196,8 @@ def _reference(
 
     from guard import GuardError, Refused
 
-    one = replace(who, session=conversation)  # the same pseudonyms as in the answer
+    # The same pseudonyms as in the answer, and a task of its own, so that no limit of a task is shared.
+    one = replace(who, session=conversation, request=f"{who.request}-{case.number}")
     for last in (False, True):
         try:
             sql = case.line.sql or ""

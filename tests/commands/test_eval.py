@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent import Runs
+from guard import Gate, Result
 from tests.commands.conftest import Shell
 
 QUESTIONS = [
@@ -65,6 +67,22 @@ def test_a_set_is_scored_question_by_question(shell: Shell, file: Path) -> None:
 def test_a_reference_the_guard_refuses_is_said(shell: Shell, file: Path) -> None:
     found = {q["id"]: q["said"] for q in run(shell, file, "--json").json["questions"]}
     assert found["q6"].startswith("the reference did not run: ")
+
+
+def test_each_reference_has_limits_of_a_task_for_itself(
+    shell: Shell, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[str] = []
+    original = Gate.query
+
+    def noted(self: Gate, sql: str, **given: Any) -> Result:
+        if given["why"] == "Reference of an evaluation":
+            tasks.append(given["caller"].request)
+        return original(self, sql, **given)
+
+    monkeypatch.setattr(Gate, "query", noted)
+    run(shell, file)
+    assert len(tasks) == len(set(tasks)) == 4
 
 
 def test_the_report_names_every_miss(shell: Shell, file: Path) -> None:

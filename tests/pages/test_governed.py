@@ -97,7 +97,7 @@ def card_numbers_cannot_be_asked_for(analyst: Visitor) -> None:
 def uploads(admin: Visitor, served: Server) -> None:
     """A wrong file is refused with its key named."""
     page = admin_page(admin, "Policy")
-    page.get_by_text("Propose a change").click()
+    page.get_by_text("Propose a change", exact=True).click()
     text = (served.home / "policy.toml").read_text(encoding="utf-8")
     wrong = text.replace("version = 1", "version = 1\nno_such_key = 1", 1).encode()
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(

@@ -98,8 +98,9 @@ def test_a_request_goes_back_and_forth_between_two_open_pages(
     inbox.get_by_role("button", name="Approve and apply").click()
     expect(inbox.get_by_role("dialog")).to_contain_text("1 row in orders would be changed.")
     inbox.get_by_role("dialog").get_by_role("button", name="Approve and apply").click()
-    expect(analyst.page.get_by_text("Applied.").first).to_be_visible()
+    expect(inbox.get_by_text("1 row in orders was changed.")).to_be_visible()
     assert status(served) == before
+    expect(analyst.page.get_by_text("Applied.").first).to_be_visible()
     for visitor in (analyst, reviewer):
         assert visitor.violations == []
         assert visitor.foreign == []
