@@ -196,7 +196,7 @@ def _reference(
 
     from guard import GuardError, Refused
 
-    # The same pseudonyms as in the answer, and a task of its own, so that no limit of a task is shared.
+    # The same pseudonyms as in the answer; a task of its own, for limits of a task are not shared.
     one = replace(who, session=conversation, request=f"{who.request}-{case.number}")
     for last in (False, True):
         try:
