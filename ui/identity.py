@@ -13,6 +13,8 @@ from ui import demo_mode, markup, session
 from ui.people import principal_of
 from ui.webparts import COOKIE
 
+_OWNER = "owner"
+
 
 def cookie_token() -> str | None:
     """Returns the session token the browser sent, or None. Tests replace this function."""
@@ -43,14 +45,25 @@ def current() -> Principal | None:
 def require(*roles: ConsoleRole) -> Principal:
     """Returns the signed-in person if they hold one of the roles; otherwise says so and stops.
 
-    The first line of every page, and of every fragment that shows or does something.
+    The first line of every page, and of every fragment that shows or does something. A fragment
+    that was drawn for somebody else ends here: a tab's id is enough to go on with it.
     """
     principal = current()
     if principal is None:
         signed_out()
+    if st.session_state.get(_OWNER, principal.id) != principal.id:
+        forget_others(principal)
+        st.rerun()
     if not principal.roles & set(roles):
         wrong_role(principal, *roles)
     return principal
+
+
+def forget_others(principal: Principal) -> None:
+    """Empties the tab's state if it was another person's, and notes whose it is."""
+    if st.session_state.get(_OWNER) != principal.id:
+        st.session_state.clear()
+        st.session_state[_OWNER] = principal.id
 
 
 def wrong_role(principal: Principal, *roles: ConsoleRole) -> Never:

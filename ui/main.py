@@ -86,7 +86,7 @@ def main() -> None:
     if principal is None:
         st.navigation([st.Page(identity.signed_out, title="Signed out")], position="hidden").run()
         return
-    _forget_others(principal)
+    identity.forget_others(principal)
     page = st.navigation(_navigation(principal))
     visits.arrive(page.url_path)
     with st.sidebar:
@@ -154,13 +154,6 @@ def _admin_title(principal: Principal) -> str:
         waiting = access.count_waiting(conn, principal.id, now=store.now())
         waiting += candidates.count_waiting(conn, principal.id)
     return f"Policy and sources ({waiting})" if waiting else "Policy and sources"
-
-
-def _forget_others(principal: Principal) -> None:
-    """Empties the tab's state if it was another person's: its id is enough to resume it."""
-    if st.session_state.get("owner") != principal.id:
-        st.session_state.clear()
-        st.session_state["owner"] = principal.id
 
 
 def _theme() -> markup.Theme:

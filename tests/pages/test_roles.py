@@ -68,3 +68,16 @@ def test_signing_out_elsewhere_closes_every_page_at_its_next_run(page: str, tabs
         websessions.revoke(conn, tab.token, now=store.now())
     assert "You are signed out." in tab.run().text()
     assert PAGES[page]["adam"] not in tab.text()
+
+
+@pytest.mark.parametrize("page", list(PAGES))
+def test_a_run_in_somebody_elses_tab_finds_nothing_of_theirs(page: str, tabs: Tabs) -> None:
+    """A part of a page may run before the shell does, which empties such a tab."""
+    tabs.of("adam").run()
+    alone = AppTest.from_file(ROOT / "pages" / f"{page}.py", default_timeout=60)
+    alone.session_state["owner"] = tabs.company.person("ana").id
+    alone.session_state["reveal_open"] = "hers"
+    alone.run()
+    assert not alone.exception
+    assert "reveal_open" not in alone.session_state
+    assert alone.session_state["owner"] == tabs.company.person("adam").id
