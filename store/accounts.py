@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from store.errors import StoreConflict, StoreError
 from store.ids import new_id
 from store.records import expect_one
-from store.schema import account_roles, accounts
+from store.schema import account_roles, accounts, audit_filters, saved_questions
 from store.states import ConsoleRole
 
 
@@ -154,9 +154,16 @@ def set_disabled(conn: Connection, account: str, *, disabled: bool) -> None:
 def forget(conn: Connection, account: str) -> None:
     """Removes what tells who the person is; the id stays, and nobody can sign in with it again.
 
+    Questions that nobody has verified and kept filters, which were theirs alone, go with it.
+
     Raises:
         IllegalMove: there is no such account.
     """
+    own = saved_questions.c.owner == account
+    conn.execute(
+        delete(saved_questions).where(own, saved_questions.c.state.in_(("private", "offered")))
+    )
+    conn.execute(delete(audit_filters).where(audit_filters.c.owner == account))
     _set(
         conn,
         account,

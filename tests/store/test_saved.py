@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from store import IllegalMove, Store, StoreConflict, saved, semantics
+from store import IllegalMove, Store, StoreConflict, accounts, auditfilters, saved, semantics
 from store.accounts import Account
 from store.saved import SavedQuestion
 
@@ -107,3 +107,26 @@ def test_the_last_layer_confirmed_is_in_force(store: Store, ana: Account) -> Non
         assert head.id == semantics.list_of(conn, "shop")[0].id
         assert semantics.get(conn, last.id) == last
         assert semantics.get(conn, 99) is None
+
+
+def test_an_erased_person_leaves_nothing_that_was_theirs_alone(
+    store: Store, ana: Account, rex: Account
+) -> None:
+    private, given = keep(store, ana, "Ana's own"), keep(store, ana, "Ana's offer")
+    shared, others = keep(store, ana, "Verified"), keep(store, rex, "Rex's own")
+    now = store.now()
+    with store.write() as conn:
+        saved.offer(conn, given, now=now)
+        saved.offer(conn, shared, now=now)
+    with store.write() as conn:
+        saved.verify(conn, now_is(store, shared), by=rex.id, reads_json="[]", now=now)
+        for one in (ana, rex):
+            auditfilters.keep(conn, owner=one.id, name="About Jane", query="q=1", now=now)
+    with store.write() as conn:
+        accounts.forget(conn, ana.id)
+    with store.read() as conn:
+        assert saved.find(conn, private.id) is saved.find(conn, given.id) is None
+        assert saved.find(conn, shared.id) is not None
+        assert saved.find(conn, others.id) is not None
+        assert auditfilters.list_own(conn, ana.id) == ()
+        assert len(auditfilters.list_own(conn, rex.id)) == 1
