@@ -87,7 +87,7 @@ def test_no_guess_is_made_of_anything_else(file: Path, sql: str) -> None:
         ("INSERT INTO t VALUES (20, 'a', 1)", {"inserted": 1}),
     ],
 )
-@pytest.mark.parametrize("guess", ["right", "other rows", "no rows", "nonsense"])
+@pytest.mark.parametrize("guess", ["right", "other rows", "most rows", "no rows", "nonsense"])
 def test_promise_6_a_wrong_guess_of_the_rows_never_shows_in_the_diff(
     file: Path, monkeypatch: pytest.MonkeyPatch, sql: str, kinds: dict[str, int], guess: str
 ) -> None:
@@ -95,6 +95,7 @@ def test_promise_6_a_wrong_guess_of_the_rows_never_shows_in_the_diff(
         wrong = {
             "right": matching(text, table),
             "other rows": f"SELECT {table.texts} FROM t ORDER BY id DESC LIMIT 4",
+            "most rows": f"SELECT {table.texts} FROM t WHERE id BETWEEN 1 AND 4",
             "no rows": f"SELECT {table.texts} FROM t WHERE false",
             "nonsense": "SELECT FROM WHERE",
         }

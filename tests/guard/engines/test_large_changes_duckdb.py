@@ -33,6 +33,8 @@ INSERT INTO t SELECT i, CASE WHEN i % 5 > 0 THEN 'Name ä ' || i END, i, 0, [i],
 CASES = [
     ("UPDATE t SET d = d + 1", (0, ROWS, 0)),
     ("UPDATE t SET a = lower(a)", (0, ROWS * 4 // 5, 0)),  # equal to the column's collation
+    # equal to the engine in one column, and not in another
+    ("UPDATE t SET a = upper(a), f = -0.0, d = d + 1", (0, ROWS, 0)),
     ("UPDATE t SET l = [], b = NULL WHERE id > 10", (0, ROWS - 11, 0)),
     ("UPDATE t SET id = id + 100000", (ROWS, 0, ROWS)),
     ("DELETE FROM t WHERE id > 100", (0, 0, ROWS - 101)),
@@ -175,9 +177,9 @@ def test_promise_06_the_hash_tells_texts_nulls_rows_columns_and_kinds_apart() ->
 
 
 def test_the_hash_does_not_depend_on_how_rows_come() -> None:
-    texts = ["a", None, "", "äöü", "b", None]
+    texts = [None, "a", "", "äöü", "b", "c"]
     found = []
-    for sizes in ((6,), (1, 2, 3), (3, 3)):
+    for sizes in ((6,), (1, 2, 3), (2, 4)):
         column, whole, start = pa.array(texts, pa.string()), ColumnSum(), 0
         whole.begin("deleted", ["a"])
         for size in sizes:
