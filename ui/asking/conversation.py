@@ -59,10 +59,17 @@ def _turn(desk: Desk, conversation: Conversation, shown: Shown, *, latest: bool)
             st.html(reading)
         steps.draw(desk, conversation, shown, latest=latest)
         outcome.draw(desk, conversation, shown, latest=latest)
+        if shown.answer is not None:
+            _actions(desk, conversation, shown, latest=latest)
+
+
+def _actions(desk: Desk, conversation: Conversation, shown: Shown, *, latest: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if link := outcome.download(desk, shown):
+            st.html(link, width="content")
         if latest:
             saved.offer(desk, conversation.source, shown)
-        if shown.answer is not None:
-            st.html(f'<div class="gh-actions">{tracing.link(shown.turn.id)}</div>')
+        st.html(tracing.link(shown.turn.id), width="content")
 
 
 def _asked(shown: Shown) -> None:

@@ -90,7 +90,15 @@ def _answered(desk: Desk, shown: Shown, answer: Answer) -> None:
             st.altair_chart(made[0], alt=text.line(answer.chart.title))
             if made[1]:
                 st.html(panels.note(made[1]))
-    st.html(f'<div class="gh-actions">{result.download(shown.turn.id)}</div>')
+
+
+def download(desk: Desk, shown: Shown) -> str:
+    """Returns the link to the rows of the answer as a file; nothing where there are none."""
+    answer = shown.answer
+    if answer is None or answer.status != "answered" or answer.query is None:
+        return ""
+    kept = talk.rows_of(desk, shown.turn.id, answer.query) is not None
+    return result.download(shown.turn.id) if kept else ""
 
 
 def _refused(
