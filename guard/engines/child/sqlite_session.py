@@ -36,10 +36,17 @@ _READS = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE, sqlite3.SQL
 
 
 def opened(
-    path: Path, order: Order, *, begin: bool = True, beside: bool = False
+    path: Path,
+    order: Order,
+    *,
+    begin: bool = True,
+    trial: bool = False,
+    beside: bool = False,
 ) -> sqlite3.Connection:
     """Returns the file, a transaction begun. `beside` also shows it as it was, as `OLD`.
 
+    What a `trial` changes never reaches the file: readers go on meanwhile, and where the process is
+    killed nothing has to be taken back before they can read again.
     Raises `Fault` where it is missing.
     """
     if not path.is_file():
@@ -53,9 +60,9 @@ def opened(
         cached_statements=CACHED,
     )
     try:
-        if beside:
-            # What is changed stays in memory, or the file would be closed to its old self.
+        if trial or beside:
             connection.execute("PRAGMA main.cache_spill=0")
+        if beside:
             connection.execute(f"ATTACH ? AS {OLD}", (f"file:{quote(str(path))}?mode=ro",))
         prepare(connection, order)
         if begin:

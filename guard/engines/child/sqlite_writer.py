@@ -71,7 +71,7 @@ class SqliteWriter:
         """Returns what the order would do. Raises `Fault`."""
         with self._told():
             if order.defines:
-                self._connection = opened(self._path, order)
+                self._connection = opened(self._path, order, trial=True)
                 return performed(definer(self._connection), order, prove=True)
             if order.sql is None:
                 return self._small(order, stop, None)
@@ -135,14 +135,14 @@ class SqliteWriter:
     def _in_place(self, order: Order, stop: Stop, most: int | None) -> Capture:
         """Runs the order in the file, takes it back in the same transaction, rolls both back."""
         called: set[str] = set()
-        self._connection = opened(self._path, order)
+        self._connection = opened(self._path, order, trial=True)
         done = self._settled(_logged(self._connection, order, stop, called, most=most), order)
         second = first = done.capture({})
         if order.sql is not None and not is_fixed(self._connection, called):
             self._close()
             if carries_now(first):
                 time.sleep(1.0 - time.time() % 1.0)
-            self._connection = opened(self._path, order)
+            self._connection = opened(self._path, order, trial=True)
             done = _logged(self._connection, order, stop, most=most)
             second = done.capture({})
         verified = _taken_back(self._connection, done, stop, order.timeout_ms)

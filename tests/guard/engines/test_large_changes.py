@@ -70,6 +70,7 @@ def _counts(diff: Diff) -> dict[str, tuple[int, int, int]]:
         ("UPDATE t SET n = n + 1", {"t": (0, ROWS, 0), "log": (ROWS // 1000, 0, 0)}),
         ("UPDATE t SET a = upper(a)", {"t": (0, ROWS, 0)}),  # equal to the column's collation
         ("UPDATE t SET n = CAST(n AS TEXT)", {"t": (0, ROWS, 0), "log": (ROWS // 1000, 0, 0)}),
+        ("UPDATE t SET n = CAST(n AS REAL)", {"t": (0, ROWS, 0), "log": (ROWS // 1000, 0, 0)}),
         ("UPDATE t SET u = u + 100000", {"t": (0, ROWS, 0)}),
         ("UPDATE t SET z = -0.0 WHERE id > 9", {"t": (0, ROWS - 9, 0)}),
         ("DELETE FROM t WHERE id > 100", {"t": (0, 0, ROWS - 100)}),
