@@ -21,7 +21,14 @@ from pydantic_ai.usage import UsageLimits
 import telemetry
 from agent import measured, models, planner
 from agent.answer import Answer, AskBack, NotAnswerable, Refusal, receipt, turned_down
-from agent.checkpoint import Checkpoint, Checkpoints, Engine, Unreadable
+from agent.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    Engine,
+    Outdated,
+    Unreadable,
+    rights_of,
+)
 from agent.content import delimited, moderation_of
 from agent.deps import Deps, Leaving, Progress, Stopped
 from agent.journal import Journal
@@ -186,6 +193,7 @@ class Analyst:
             leaving=asked.leaving,
             moderation=self._moderation,
             semantics=self._vocabularies.semantics(asked.source),
+            rights=rights_of(self._gate.policy.sha256, view),
         )
         deps.go_on()  # it may have been stopped before a restart
         settings = self._budget.settings
@@ -208,6 +216,9 @@ class Analyst:
         except Unreadable:
             text = "A restart cut this off, and what it had found cannot be read. Ask again."
             return Answer(status="failed", text=text)
+        except Outdated:
+            text = "A restart cut this off, and your rights or the policy changed since. Ask again."
+            return Answer(status="failed", text=text)
         except UsageLimitExceeded:
             said = f"One question may take {settings.max_requests} steps, and they gave no answer."
             return _halted(STEPS, said)
@@ -222,7 +233,7 @@ class Analyst:
 
     async def _answered(self, asked: Asked, deps: Deps, settings: AgentPolicy) -> Answer:
         """The chosen model's answer; where it is away, the planner's, which says so."""
-        start = asked.checkpoints.find()
+        start = asked.checkpoints.find(deps.rights)
         if self.choice.offline and self._model is None:
             return await self._steps(asked, deps, self._planner(deps, asked.question), start, "")
         if start is None or start.engine == "model":
@@ -277,7 +288,12 @@ class Analyst:
                         if len(history) > len(kept):
                             _note_plan(deps, history, ids)
                         asked.checkpoints.save(
-                            Checkpoint(engine=engine, messages=history, usage=run.usage)
+                            Checkpoint(
+                                engine=engine,
+                                messages=history,
+                                usage=run.usage,
+                                rights=deps.rights,
+                            )
                         )
                     if isinstance(node, ModelRequestNode) and deps.progress.over:
                         break

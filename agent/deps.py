@@ -61,6 +61,8 @@ class Deps:
     """What words mean in the source, as an admin has confirmed it."""
     examples: tuple[tuple[str, str], ...] = ()
     """Verified questions like the one asked, with their SQL; nothing personal is in them."""
+    rights: str = ""
+    """What differs whenever the policy or what the person may do does."""
     flags: dict[Where, tuple[str, ...]] = field(default_factory=dict)
     """What in the question or in the data looks like orders to the agent (`agent.content`)."""
 

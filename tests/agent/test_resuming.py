@@ -18,10 +18,11 @@ from agent import Answer, Runs
 from agent.journal import Journal
 from agent.runs import MAX_RESUMES
 from guard import Gate
+from guard.policyfile import parse_policy
 from store import IllegalMove, accounts, changes, orphans, steps, turns
 from store.turns import Turn
 from tests.agent.test_runs import turn_of, until
-from tests.company import Company, make_company
+from tests.company import POLICY, Company, make_company
 
 CALLS = 5
 KILLED_AT = 3
@@ -235,6 +236,41 @@ def test_what_earlier_answers_gave_is_part_of_the_answer_after_a_restart(company
     assert answer.chart is not None
     assert answer.chart.title == "Totals"
     assert count(company, "query.executed") == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ('"orders", "tickets"]', '"orders"]'),
+        ("[sources.shop.tags]\n", '[sources.shop.tags]\n"orders.status" = "PERSON"\n'),
+    ],
+)
+def test_promise_08_what_was_found_by_other_rights_is_given_to_nobody_after_a_restart(
+    company: Company, before: str, now: str
+) -> None:
+    """A right was withdrawn, or a column turned out to hold personal data, while it was down."""
+    conversation = company.conversation()
+    dies = company.runs_with(FunctionModel(Chatty(dies=True)))
+    with pytest.raises(SystemExit):
+        dies.run("Totals?", conversation=conversation, caller=company.caller("ana"))
+    with company.store.write() as conn:
+        (cut_off,) = turns.list_of(conn, conversation)
+        conn.execute(text("UPDATE turns SET lease_owner = 'gone', resumable = true"))
+    assert before in POLICY
+    policy = POLICY.replace(before, now, 1).encode()
+    company.enforce(parse_policy(policy, company.home / "policy.toml"))
+    told: list[object] = []
+
+    def listening(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        told.append(messages)
+        return Chatty(dies=False)(messages, info)
+
+    runs = company.runs_with(FunctionModel(listening))
+    assert runs.resume() == 1
+    until(lambda: turn_of(company, cut_off.id).state == "failed")
+    runs.close()
+    assert "your rights or the policy changed" in (turn_of(company, cut_off.id).error or "")
+    assert told == []
 
 
 def test_a_question_that_brings_its_process_down_is_given_up(company: Company) -> None:
