@@ -77,6 +77,8 @@ def _say(op: Op, phrases: str, argument: str = "") -> None:
 
 
 _say("count", "how many|number of|count of|count|total number of|counts of|nr of|how many of")
+_say("count", "no of|nos of|num of|count the|volume of")
+_say("count", "volume|volumes")
 _say("howmuch", "how much")
 _say("howlong", "how long")
 _say("sum", "total|sum|overall|combined|sum of|total of|sum up")
@@ -96,6 +98,7 @@ _say("popular", "popular|common|frequent|frequently used|used|commonly used|ofte
 _say("selling", "best selling|top selling|best sellers|bestselling|most sold|best sold", "desc")
 _say("selling", "worst selling|least sold", "asc")
 _say("by", "by|broken down by|split by|grouped by|group by|breakdown by|segmented by|according to")
+_say("by", "split up by|split out by|broken out per|broken down into|split into")
 _say("by", "broken down per|split per|broken out by")
 _say("each", "per|for each|in each|each|every|for every|of each|by each|from each|within each")
 _say("each", "in every|across")
@@ -163,10 +166,10 @@ _say("take", "take|takes|took|taken|taking|does it take|did it take|do they take
 _say("their", "their|its|his|her")
 _say("only", "only")
 _say("adjective", "expensive|pricey|costly", "price:desc")
-_say("adjective", "cheap|inexpensive", "price:asc")
+_say("adjective", "cheap|inexpensive|affordable", "price:asc")
 _say("adjective", "profitable", "profit:desc")
-_say("superlative", "cheapest", "price:asc")
-_say("superlative", "priciest|costliest", "price:desc")
+_say("superlative", "cheapest|most affordable", "price:asc")
+_say("superlative", "priciest|costliest|dearest", "price:desc")
 _say("superlative", "longest", "length:desc")
 _say("superlative", "shortest", "length:asc")
 _say("superlative", "heaviest", "weight:desc")
@@ -199,7 +202,7 @@ _say(
     "prep",
     "living|live|lives|located|based|reside|coming|came|come|comes|made by|made with|made in",
 )
-_say("prep", "made via|made through|made from|related to|concerning|out of|worth|by means of")
+_say("prep", "made via|made through|made from|related to|concerning|out of|by means of")
 _say("unit", "minute|minutes|mins", "minute")
 _say("unit", "second|seconds|sec|secs", "second")
 _say("unit", "millisecond|milliseconds|ms", "millisecond")
@@ -211,7 +214,7 @@ _say(
 )
 _say("noise", "recorded|exist|exists|existing|on record|carry|offer|details of|details|details for")
 _say("noise", "overview of|with us|of ours|one of|have we|do we have|did we have|we have|there are")
-_say("noise", "were there|are there|is there|that we have|that there are|value of|values of")
+_say("noise", "were there|are there|is there|that we have|that there are")
 _say(
     "noise",
     "altogether|in terms of|has been|have been|had been|look like|thanks|thank|kindly|quickly",
@@ -222,6 +225,7 @@ _say(
     "let|lets|get me|provide|would like|i'd like|like to know|like to see|look up|to see",
 )
 _say("lead", "looking|want to see|to know|hello|hi|hey|information|info")
+_say("noise", "in the database|in the system|in our system|on file|on our books|on the books")
 _say("noise", "were used|was used|is used|are used")
 _say("lead", "detail|overview")
 _say("trend", "trend|trends|trend of|trend in|over time|change over time|evolution of|evolution")

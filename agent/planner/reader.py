@@ -227,7 +227,8 @@ def read(tags: Sequence[Tag], vocabulary: Vocabulary, rules: Sequence[Rule]) -> 
         _unused_moment(clause, reader)
     if reader.count_first is not None:
         raise Unread(str(reader.count_first))
-    if reader.who and reader.reading.target is None and reader.reading.shown:
+    bounded = any(child.bound is not None for child in reader.reading.root.children)
+    if reader.who and reader.reading.target is None and reader.reading.shown and not bounded:
         raise Unread("who")
     return reader.reading
 

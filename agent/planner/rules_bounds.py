@@ -104,6 +104,7 @@ def _frequency(reader: Reader, bound: Bound, length: int) -> bool:
 
 def _bound_on(reader: Reader, bound: Bound) -> bool:
     reader.mode_once()
+    _in_metric(reader)
     tag = reader.tag()
     found = item_at(reader)
     if found is not None and found[0].metrics:
@@ -122,6 +123,18 @@ def _bound_on(reader: Reader, bound: Bound) -> bool:
         reader.add(NumberTest(bound=bound, item=found[0]))
         return True
     return _bound_on_usual(reader, bound)
+
+
+def _in_metric(reader: Reader) -> None:
+    """`over 40,000 in revenue`: the bound is on what it is "in"."""
+    named = reader.tag(1)
+    if reader.op() != "prep" or reader.current().text.casefold() not in {"in", "of", "worth of"}:
+        return
+    if named is None or named.op or named.tables or bound_at(reader, 2) is not None:
+        return
+    counted = any(reader.vocabulary.is_measure(c.field) for c in named.columns)
+    if named.metrics or counted:
+        reader.take()
 
 
 def _bound_on_usual(reader: Reader, bound: Bound) -> bool:

@@ -25,6 +25,7 @@ from agent.planner.words import stems_of
 
 _AGGREGATES: dict[str, Aggregate] = {"sum": "sum", "avg": "avg", "max": "max", "min": "min"}
 _ENDS: dict[str, Aggregate] = _AGGREGATES | {"earliest": "min", "latest": "max"}
+_EXTREMES: dict[str, Aggregate] = {"desc": "max", "asc": "min"}
 _GRAINS: dict[str, Grain] = {g: g for g in get_args(Grain)}
 
 
@@ -50,6 +51,10 @@ def measure(reader: Reader) -> bool:
         return _without_metric(reader)
     found = read_measure(reader)
     limit = bound_at(reader, reader.past("be", "prep"))
+    if limit is not None and _of_each_row(reader, found):
+        _add(reader, found)
+        reader.take(reader.past("be", "prep"))
+        return True
     if limit is not None and reader.op(reader.past("be", "prep")) != "only":
         reader.take(reader.past("be", "prep") + limit[1])
         reader.open(Clause(measure=found, bound=limit[0], text=found.item.text))
@@ -60,12 +65,23 @@ def measure(reader: Reader) -> bool:
     return True
 
 
+def _of_each_row(reader: Reader, found: Measure) -> bool:
+    """`how many orders were over 500`: nothing but rows is asked for, so each has the bound."""
+    reading = reader.reading
+    other = reading.target or reading.groups or reading.shown or reading.measures or reading.rank
+    alone = not other and not reading.which and reader.clause is reading.root
+    return alone and found.aggregate == "count" and not found.over
+
+
 def several_measures(reader: Reader) -> list[Measure]:
     """Reads several aggregates of one column, such as `minimum and maximum price`."""
     aggregates: list[Aggregate] = []
     at = 0
-    while (tag := reader.tag(at)) is not None and tag.op in _ENDS and not tag.entries:
-        aggregates.append(_ENDS[tag.op])
+    while (tag := reader.tag(at)) is not None and not tag.entries:
+        end = _ENDS.get(tag.op or "") if tag.op != "extreme" else _EXTREMES[tag.argument]
+        if end is None:
+            break
+        aggregates.append(end)
         at += 1
         if reader.op(at) != "and":
             break

@@ -182,6 +182,7 @@ def _without_target(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> N
         shape.assumptions.append(f"“{item.text}” is the total")
         return
     if shape.shown:
+        _refuse_last_word(reading, shape)
         shape.distinct |= _categories(shape, vocabulary) and not _one_row(reading.root, vocabulary)
         return
     if shape.groups:
@@ -192,6 +193,13 @@ def _without_target(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> N
         shape.rows = TableEntry(named[0].tables[0]) if named else None
     if shape.rows is None:
         raise Unresolved("", "I do not see what is asked for.")
+
+
+def _refuse_last_word(reading: Reading, shape: Shape) -> None:
+    """“The numbers”: the last word of a column's name asks for nothing when it stands alone."""
+    weak = all(c.weak for item in shape.shown for c in item.columns)
+    if weak and not (reading.root.tests or reading.root.children or reading.rank):
+        raise Unresolved(shape.shown[0].text)
 
 
 def _is_total(reading: Reading, shape: Shape, vocabulary: Vocabulary) -> bool:

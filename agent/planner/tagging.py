@@ -24,6 +24,7 @@ from agent.planner.operators import PHRASES, Op
 from agent.planner.schema import Field
 from agent.planner.timegrammar import Period, find_period
 from agent.planner.vocabulary import Vocabulary
+from agent.planner.wording import reworded
 from agent.planner.words import Word, words_of
 
 E = TypeVar("E", bound=Entry)
@@ -98,14 +99,94 @@ class Tag:
 
 def tags_of(question: str, vocabulary: Vocabulary) -> tuple[Tag, ...]:
     """Returns the tags of a question in order; what is not known has no meaning at all."""
-    words = _replaced(_spoken_price(words_of(question)), vocabulary)
+    said = reworded(words_of(question), vocabulary.lexicon, vocabulary.today)
+    words = _replaced(said, vocabulary)
     tags: list[Tag] = []
     at = 0
     while at < len(words):
         tag, length = _next(words, at, tags, vocabulary)
         tags.append(tag)
         at += length
-    return tuple(tags)
+    return arranged(tuple(tags))
+
+
+_BEFORE_A_NOUN: set[Op] = {"count", "by", "avg", "sum", "share", "running", "growth", "most"}
+
+
+def arranged(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+    """Returns the tags in the order that the rules read."""
+    return _period_behind(_count_first(_not_again(tags)))
+
+
+def _period_behind(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+    """`by 2025 revenue`, `how many of last year's orders`: the period goes behind its noun."""
+    for at, tag in enumerate(tags):
+        before = _spoken_before(tags, at)
+        if tag.period is None or before is None or before.op not in _BEFORE_A_NOUN:
+            continue
+        noun = at + 1
+        while noun < len(tags) and (
+            tags[noun].values or tags[noun].flags or tags[noun].op == "noise"
+        ):
+            noun += 1
+        if noun < len(tags) and (tags[noun].tables or tags[noun].metrics or tags[noun].columns):
+            return (*tags[:at], *tags[at + 1 : noun + 1], tag, *tags[noun + 1 :])
+    return tags
+
+
+def _spoken_before(tags: Sequence[Tag], at: int) -> Tag | None:
+    """The tag before, articles and the like left out."""
+    while at > 0 and tags[at - 1].op == "noise" and not tags[at - 1].entries:
+        at -= 1
+    return tags[at - 1] if at else None
+
+
+def _count_first(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+    """`ticket count by status`, `monthly order volume`: the count goes before its noun."""
+    for at, tag in enumerate(tags):
+        noun = tags[at - 1] if at else None
+        if tag.op != "count" or tag.entries or tag.text.casefold() not in _COUNTS or noun is None:
+            continue
+        after = tags[at + 1] if at + 1 < len(tags) else None
+        if not noun.tables or noun.op or (after is not None and (after.tables or after.columns)):
+            continue
+        first = at - 1
+        while first and (tags[first - 1].values or tags[first - 1].flags):
+            first -= 1
+        return (*tags[:first], tag, *tags[first:at], *tags[at + 1 :])
+    return tags
+
+
+_COUNTS = {"count", "counts", "volume", "volumes"}
+
+
+def _not_again(tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+    """`ordered in 2024 but not in 2025`: the verb, or the noun, is meant again."""
+    for at in range(2, len(tags) - 1):
+        tag, later = tags[at], tags[at + 1]
+        if tag.op not in {"not", "no"} or later.period is None or tag.entries:
+            continue
+        back = at - 1
+        joined = False
+        while back > 0 and tags[back].op in {"and", "noise"}:
+            joined |= tags[back].op == "and"
+            back -= 1
+        said = tags[back - 1]
+        if tags[back].period is None or not (joined or tag.text.casefold().startswith("but")):
+            continue
+        if tag.op == "not" and said.of(RowsVerb):
+            again = replace(said, start=tag.start, end=tag.end)
+            joint = _tag_like(tag, "and")
+            return (*tags[: back + 1], joint, _tag_like(tag, "not"), again, *tags[at + 1 :])
+        if tag.op == "no" and said.tables:
+            again = replace(said, start=tag.start, end=tag.end)
+            without = _tag_like(tag, "without")
+            return (*tags[: back + 1], _tag_like(tag, "and"), without, again, *tags[at + 1 :])
+    return tags
+
+
+def _tag_like(tag: Tag, op: Op) -> Tag:
+    return Tag(text=tag.text, start=tag.start, end=tag.end, op=op)
 
 
 def _replaced(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ...]:
@@ -126,16 +207,6 @@ def _replaced(words: tuple[Word, ...], vocabulary: Vocabulary) -> tuple[Word, ..
             words = (*words[:at], *new, *words[at + len(phrase) :])
             at += len(new)
     return words
-
-
-def _spoken_price(words: tuple[Word, ...]) -> tuple[Word, ...]:
-    """`how much does X cost` asks for the price of X."""
-    if not words or words[-1].norm != "cost":
-        return words
-    if not any(w.norm in {"does", "do", "did"} for w in words):
-        return words
-    last = words[-1]
-    return (*words[:-1], Word(last.text, "price", "price", last.start, last.end))
 
 
 def _next(

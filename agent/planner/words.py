@@ -45,6 +45,7 @@ _PATTERN = re.compile(
   | (?P<mark>>=|<=|!=|<>|≥|≤|[,;><=%+])
   | (?P<word>[^\W_]+(?:['\u2019](?=\w)[^\W_]+)*)
   | (?P<and>&)
+  | (?P<hash>\#(?:\s+of\b)?(?=\s+\w))
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -77,6 +78,8 @@ _SPELLINGS = {
     "cancelation": "cancellation",
     "whats": "what",
     "favourite": "favorite",
+    "qty": "quantity",
+    "amt": "amount",
     "e": "e",
 }
 _SINGULARS = {
@@ -139,6 +142,8 @@ def _words(match: re.Match[str]) -> list[Word]:
     if kind == "mark":
         sign = {"≥": ">=", "≤": "<=", ";": ","}.get(raw, raw)
         return [Word(raw, sign, sign, start, end, "mark")]
+    if kind == "hash":
+        return [Word(raw, w, w, start, end) for w in ("number", "of")]
     if kind == "and":
         return [Word(raw, "and", "and", start, end)]
     return _plain(raw, start, end)

@@ -15,7 +15,7 @@ from guard import Column, Table
     [
         ("orders by country and customers by country", None),
         ("best month", ["by revenue", "by profit"]),
-        ("revenue growth from 2024 to 2025", ["monthly", "yearly"]),
+        ("revenue growth from 2023 to 2025", ["monthly", "yearly"]),
         ("list products by price", ["sorted by price", "counted by price"]),
         ("average status by month", None),
     ],

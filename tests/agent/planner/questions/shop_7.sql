@@ -10,7 +10,7 @@ select count(*) from orders where status = 'pending';
 select count(*) from products where brand = 'Northpeak';
 
 -- count+year: tickets opened in 2025, how many?
-null;
+select count(*) from support_tickets where opened_at like '2025%';
 
 -- count: number of gift card payments in 2026
 select count(*) from payments where method = 'gift card' and paid_at >= '2026-01-01' and paid_at < '2027-01-01';
