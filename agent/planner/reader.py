@@ -225,12 +225,23 @@ def read(tags: Sequence[Tag], vocabulary: Vocabulary, rules: Sequence[Rule]) -> 
         raise Unread(reader.tags[-1].text)
     for clause in (reader.reading.root, *reader.opened):
         _unused_moment(clause, reader)
+    _thing_done(reader)
     if reader.count_first is not None:
         raise Unread(str(reader.count_first))
     bounded = any(child.bound is not None for child in reader.reading.root.children)
     if reader.who and reader.reading.target is None and reader.reading.shown and not bounded:
         raise Unread("who")
     return reader.reading
+
+
+def _thing_done(reader: Reader) -> None:
+    """`what did customer 11 buy` asks for what was bought, not for the customer."""
+    reading, verb = reader.reading, reader.verb
+    if verb is None or reader.tags[0].text.casefold() != "what":
+        return
+    asked = reading.measures or reading.shown or reading.target or reading.rank or reading.groups
+    if not asked and any(c.rows for c in reader.opened):
+        raise Unread(verb.text)
 
 
 def _unused_moment(clause: Clause, reader: Reader) -> None:

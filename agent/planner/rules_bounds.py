@@ -259,7 +259,10 @@ def _missing(reader: Reader, item: Item, at: int, length: int, *, negated: bool)
     if reader.mode in {"without", "no", "never"} and not _related(reader, item):
         reader.take(length)
         reader.mode_once()
-        reader.add(NullTest(item=item))
+        if _always_a_number(reader, item):
+            reader.add(NumberTest(bound=Bound(comparison="=", number=Decimal(0)), item=item))
+        else:
+            reader.add(NullTest(item=item))
         return True
     present = reader.mode == "with" or reader.op(-1) == "have"
     if present and reader.known_tables():
@@ -268,6 +271,16 @@ def _missing(reader: Reader, item: Item, at: int, length: int, *, negated: bool)
         reader.add(NullTest(item=item, present=True))
         return True
     return False
+
+
+def _always_a_number(reader: Reader, item: Item) -> bool:
+    """True for columns of numbers that are never missing: to have none is to have zero."""
+    return all(
+        reader.vocabulary.is_measure(c.field)
+        and (column := reader.vocabulary.table(c.field.table).column(c.field.column)) is not None
+        and not column.nullable
+        for c in item.columns
+    )
 
 
 def _related(reader: Reader, item: Item) -> bool:

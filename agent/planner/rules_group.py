@@ -82,6 +82,12 @@ def _counts(reader: Reader, item: Item) -> bool:
     """`top 5 customers by tickets` counts rows that belong to them; `tracks by genre` does not."""
     targets = reader.tables_of(reader.reading.target)
     graph = reader.vocabulary.graph
+    target = reader.reading.target
+    if target is not None and not targets:
+        owners = {c.field.table for c in target.columns}
+        return item.plural and any(
+            graph.distance(t.table, o) is not None for t in item.tables for o in owners
+        )
     return any(graph.distance(t.table, o) for t in item.tables for o in targets)
 
 

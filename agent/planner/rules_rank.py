@@ -261,10 +261,23 @@ def more(reader: Reader) -> bool:
     return True
 
 
+def _direction(reader: Reader) -> bool:
+    """`customers per country, highest first`: the order of the one number, at the end."""
+    tag, reading = reader.current(), reader.reading
+    if tag.op not in {"asc", "desc"} or reader.tag(1) is not None or reading.rank is not None:
+        return False
+    if len(reading.measures) != 1 or tag.text.casefold() in {"newest first", "oldest first"}:
+        return False
+    reader.take()
+    reading.sort = True
+    reading.rank = Rank(descending=tag.op == "desc", measure=reading.measures[0], text="sorted")
+    return True
+
+
 def sort(reader: Reader) -> bool:
     """`sorted by price descending`: an order without an end."""
     if reader.mode != "sort":
-        return False
+        return _direction(reader)
     reader.mode_once()
     if reader.reading.rank is not None:
         return False

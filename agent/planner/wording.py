@@ -11,6 +11,7 @@ import datetime as dt
 
 from agent.planner import wording_growth, wording_terms
 from agent.planner.lexicon import ColumnEntry, Lexicon, MetricEntry, TableEntry
+from agent.planner.operators import PHRASES
 from agent.planner.runs import POLITE, Words, as_words, first_asked, names, norms_of, table_near
 
 _ASKING = {"show", "list", "give", "display", "tell", "find", "how", "what", "which", "who"}
@@ -88,6 +89,26 @@ def _broken_down(words: Words, lexicon: Lexicon) -> Words:
     return (*words[first:end], link, *words[by + 1 :])
 
 
+def _one_with_most(words: Words, lexicon: Lexicon) -> Words:
+    """`what was the month with the most orders`: which month had the most."""
+    at, norms = first_asked(words), norms_of(words)
+    if norms[at : at + 1] in (["what"], ["which"]) and set(norms[at + 1 : at + 2]) & _BE:
+        at += 2
+    while at < len(words) and norms[at] in {"the", "show", "me", "our", "find", "name"}:
+        at += 1
+    grain = bool(norms[at:]) and (norms[at],) in PHRASES and PHRASES[norms[at],][0] == "grain"
+    noun = 1 if grain else names(words[at:], lexicon, ColumnEntry)
+    if not noun or not _most_of(norms[at + noun :]):
+        return words
+    which, had = as_words("which", words[at]), as_words("had", words[at])
+    return (*which, *words[at : at + noun], *had, *words[at + noun + 1 :])
+
+
+def _most_of(norms: list[str]) -> bool:
+    after = norms[2:3] if norms[1:2] == ["the"] else norms[1:2]
+    return norms[:1] == ["with"] and bool(set(after) & {"most", "fewest", "highest", "lowest"})
+
+
 def _typical_row(words: Words, lexicon: Lexicon) -> Words:
     """`how many items does an order have on average`: the average number of items per order."""
     at, norms = first_asked(words), norms_of(words)
@@ -97,7 +118,7 @@ def _typical_row(words: Words, lexicon: Lexicon) -> Words:
     if do is None or do + 2 >= len(words):
         return words
     said = norms[do + 1 :]
-    unit, mean = do + 2, False
+    unit, mean = do + 2, norms[do] == "does" and said[0] in {"a", "an"}
     if said[0] not in {"a", "an", "each", "one", "every", "the"}:
         return words
     if norms[unit] in {"average", "typical", "single"}:
@@ -172,6 +193,7 @@ _SENTENCE = (
     _only_counting,
     _leading_clause,
     _broken_down,
+    _one_with_most,
     _typical_row,
     _average_of_one,
     _trailing_number,

@@ -28,6 +28,10 @@ def grown(words: Words, today: dt.date) -> Words:
         if asked and norms[start + 2] in {"in", "of"}:
             head = as_words("growth of", words[start])
             return _against_before((*words[:start], *head, *words[start + 3 :]), today)
+        rise = norms[start] in {"increase", "rise"} and norms[start + 1] in {"in", "of"}
+        if rise and norms[first_asked(words)] in {"what", "whats", "show", "the", norms[start]}:
+            head = as_words("growth of", words[start])
+            return _against_before((*words[:start], *head, *words[start + 2 :]), today)
     return _against_before(words, today) if "growth" in norms else words
 
 
@@ -36,13 +40,13 @@ def _against_before(words: Words, today: dt.date) -> Words:
     if any(PHRASES[w.norm,][0] == "grain" for w in words if (w.norm,) in PHRASES):
         return words
     for at, word in enumerate(words):
-        if word.norm not in {"from", "between"}:
+        if word.norm not in {"from", "between"} or at + 1 >= len(words):
             continue
         first = find_period(words, at + 1, today)
         middle = at + 1 + (first.length if first else 0)
         if first is None or middle >= len(words) or words[middle].norm not in {"to", "and"}:
             continue
-        last = find_period(words, middle + 1, today)
+        last = find_period(words, middle + 1, today) if middle + 1 < len(words) else None
         if last is None or first.period.grain != last.period.grain or not first.period.grain:
             continue
         if first.period.end == last.period.start:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.planner.lexicon import ColumnEntry, Lexicon, MetricEntry, TableEntry, ValueEntry
+from agent.planner.lexicon import (
+    ColumnEntry,
+    Lexicon,
+    MetricEntry,
+    MetricVerb,
+    RowsVerb,
+    TableEntry,
+    ValueEntry,
+)
 from agent.planner.runs import Words, as_words, first_asked, names, norms_of, table_near
 from agent.planner.words import Word
 
@@ -108,6 +116,78 @@ def _value_of(words: Words, lexicon: Lexicon) -> Words:
         alone = said_table.norm != said_table.stem and {w.norm for w in words[:at]} <= _WHAT
         name = as_words(f"{'total ' if alone else ''}{said_table.stem} value", words[at])
         return (*words[:at], *name, *words[at + 1 :])
+    return words
+
+
+def _took_longer(words: Words, lexicon: Lexicon) -> Words:
+    """`took longer than 5 days to resolve`: more than 5 days."""
+    for at in range(1, len(words) - 1):
+        taking = words[at - 1].norm in {"took", "take", "takes", "taken", "taking"}
+        if taking and words[at].norm in {"longer", "shorter"} and words[at + 1].norm == "than":
+            said = "more" if words[at].norm == "longer" else "less"
+            return (*words[:at], *as_words(said, words[at]), *words[at + 1 :])
+    return words
+
+
+def _priced(words: Words, lexicon: Lexicon) -> Words:
+    """`products priced between 50 and 100`: their price is."""
+    for at in range(1, len(words) - 1):
+        if words[at].norm in {"priced", "costing"} and words[at + 1].norm in {"between", "from"}:
+            between = as_words("with price between", words[at])
+            return (*words[:at], *between, *words[at + 2 :])
+    return words
+
+
+def _took_in(words: Words, lexicon: Lexicon) -> Words:
+    """`what did we take in shipping fees`: their total."""
+    at, norms = first_asked(words), norms_of(words)
+    asked = 2 if norms[at : at + 2] == ["how", "much"] else int(norms[at : at + 1] == ["what"])
+    verb = at + asked + 2
+    if not asked or norms[at + asked : verb] != ["did", "we"] or len(words) < verb + 3:
+        return words
+    if norms[verb] not in {"take", "earn", "make", "collect", "charge", "receive", "get", "lose"}:
+        return words
+    number = verb + 2 if norms[verb + 1] in {"in", "from"} else verb + 1
+    column = names(words[number:], lexicon, ColumnEntry)
+    if not (column or names(words[number:], lexicon, MetricEntry)) or number == verb + 1:
+        return words
+    return (*as_words("total", words[at]), *words[number:])
+
+
+def _total_spent(words: Words, lexicon: Lexicon) -> Words:
+    """`total spent by customer 11`: the number that the verb stands for."""
+    for at in range(len(words) - 1):
+        if words[at].norm != "total":
+            continue
+        found, length = lexicon.at((words[at + 1].stem,))
+        verbs = [e.name for e in found if isinstance(e, MetricVerb)]
+        if length and len(verbs) == 1 and len(found) == 1:
+            name = as_words(verbs[0], words[at + 1])
+            return (*words[: at + 1], *name, *words[at + 2 :])
+    return words
+
+
+def _only_once(words: Words, lexicon: Lexicon) -> Words:
+    """`have only ordered once`: ordered only once."""
+    for at in range(1, len(words) - 2):
+        only, verb, number = words[at : at + 3]
+        if only.norm not in {"only", "just"} or number.number is None:
+            continue
+        if names([verb], lexicon, RowsVerb):
+            first = as_words("only", only)
+            return (*words[:at], verb, *first, *words[at + 2 :])
+    return words
+
+
+def _since_start(words: Words, lexicon: Lexicon) -> Words:
+    """`since the start of the year`: this year."""
+    norms = norms_of(words)
+    for at in range(len(words) - 5):
+        begins = norms[at + 1] == "the" and norms[at + 2] in {"start", "beginning"}
+        of_this = norms[at + 3] == "of" and norms[at + 4] in {"the", "this"}
+        unit = norms[at + 5] in {"year", "quarter", "month", "week"}
+        if norms[at] in {"since", "from"} and begins and of_this and unit:
+            return (*words[:at], *as_words("this", words[at]), *words[at + 5 :])
     return words
 
 
@@ -215,7 +295,22 @@ def _spoken_price(words: Words, lexicon: Lexicon) -> Words:
     return (*words[:-1], replace(words[-1], text=words[-1].text, norm="price", stem="price"))
 
 
-_TERMS = (_single, _saw, _worth, _value_of, _running, _over_the, _in_stock, _spoken_price)
+_TERMS = (
+    _total_spent,
+    _only_once,
+    _since_start,
+    _took_longer,
+    _priced,
+    _took_in,
+    _single,
+    _saw,
+    _worth,
+    _value_of,
+    _running,
+    _over_the,
+    _in_stock,
+    _spoken_price,
+)
 
 
 def reworded(words: Words, lexicon: Lexicon) -> Words:
