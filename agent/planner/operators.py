@@ -208,8 +208,8 @@ _say("prep", "made via|made through|made from|related to|concerning|out of|by me
 _say("unit", "minute|minutes|mins", "minute")
 _say("unit", "second|seconds|sec|secs", "second")
 _say("unit", "millisecond|milliseconds|ms", "millisecond")
-_say("noise", "euro|euros|dollar|dollars|usd|eur|pounds|gbp|yet|issued|break down|breakdown")
-_say("noise", "breakdown of|split of|split|we sell|do we sell|anything|something|ones|there|all")
+_say("noise", "euro|euros|dollar|dollars|usd|eur|pounds|gbp|yet|issued|breakdown")
+_say("noise", "breakdown of|split of|we sell|do we sell|anything|something|ones|there|all")
 _say("noise", "the|a|an|our|we|us|me|my|i|you|please|do|does|did|would|could|can|any|how|am|s")
 _say(
     "noise", "currently|current|still|now|ever|also|so far|then|each of|in total|in all|altogether"

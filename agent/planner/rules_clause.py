@@ -241,11 +241,21 @@ def _rows_of_moment(reader: Reader, tag: Tag, fields: tuple[Field, ...]) -> bool
     mode = reader.mode_once()
     if not reader.known_tables():
         return False
+    rows = tuple(dict.fromkeys(f.table for f in fields))
+    if _of_owner(reader, rows):
+        return False
     reader.take()
     _to_subject(reader)
-    rows = tuple(dict.fromkeys(f.table for f in fields))
     reader.open(Clause(rows=rows, negated=mode in _NEGATIVE, dates=fields, text=tag.text))
     return True
+
+
+def _of_owner(reader: Reader, rows: tuple[str, ...]) -> bool:
+    """`orders that joined`: only the customer of an order joins, and none was named."""
+    asked = reader.asked_table()
+    graph = reader.vocabulary.graph
+    plain = reader.clause is reader.reading.root
+    return plain and asked is not None and any(graph.distance(asked, t) for t in rows)
 
 
 def _is_about(reader: Reader, fields: tuple[Field, ...]) -> bool:

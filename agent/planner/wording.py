@@ -76,7 +76,7 @@ def _leading_clause(words: Words, lexicon: Lexicon) -> Words:
 def _broken_down(words: Words, lexicon: Lexicon) -> Words:
     """`break revenue down by category`, `slice orders by channel`."""
     at, norms = first_asked(words), norms_of(words)
-    if at >= len(words) or norms[at] not in {"break", "slice", "split", "segment", "divide"}:
+    if at >= len(words) or norms[at] not in {"break", "slice", "split", "segment"}:
         return words
     by = next((n for n in range(at + 1, len(words)) if norms[n] in {"by", "into", "per"}), None)
     if by is None or by == at + 1:

@@ -251,3 +251,24 @@ null;
 
 -- trap: show me the numbers
 null;
+
+-- trap: how many orders were won
+null;
+
+-- trap: how many tickets joined in 2025
+null;
+
+-- trap: divide revenue by orders
+null;
+
+-- trap: split revenue
+null;
+
+-- trap: total value of our customers
+null;
+
+-- growth: what was the increase in revenue from Q1 2026 to Q2 2026
+select (select sum(total_amount) from orders where status <> 'cancelled' and order_date >= '2026-04-01' and order_date < '2026-07-01') * 100.0 / (select sum(total_amount) from orders where status <> 'cancelled' and order_date >= '2026-01-01' and order_date < '2026-04-01') - 100;
+
+-- metric: average satisfaction for tickets about billing
+select avg(satisfaction) from support_tickets where category = 'billing';
