@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 
 from agent.planner import wording_growth, wording_terms
-from agent.planner.lexicon import ColumnEntry, Lexicon, MetricEntry, TableEntry
+from agent.planner.lexicon import ColumnEntry, Lexicon, MetricEntry, MetricVerb, TableEntry
 from agent.planner.operators import PHRASES
 from agent.planner.runs import POLITE, Words, as_words, first_asked, names, norms_of, table_near
 
@@ -139,6 +139,25 @@ def _typical_row(words: Words, lexicon: Lexicon) -> Words:
     return (*head, *words[at + 2 : do], *as_words("per", words[do]), *words[unit:verb], *rest)
 
 
+def _typical_sum(words: Words, lexicon: Lexicon) -> Words:
+    """`how much do enterprise customers spend on average`: the average spend per customer."""
+    at, norms = first_asked(words), norms_of(words)
+    end = next((n for n in range(len(words) - 1) if norms[n : n + 2] == ["on", "average"]), 0)
+    if norms[at : at + 2] != ["how", "much"] or norms[at + 2 : at + 3] not in (["do"], ["does"]):
+        return words
+    found, _ = lexicon.at((words[end - 1].stem,))
+    verbs = [e.name for e in found if isinstance(e, MetricVerb)]
+    begin = at + 3
+    while begin < end and norms[begin] in _ARTICLES:
+        begin += 1
+    table = table_near(words[begin : end - 1], lexicon)
+    if len(verbs) != 1 or table is None or words[end - 2] != table:
+        return words
+    head = as_words(f"average {verbs[0]} per {table.stem} for", words[at])
+    whose = as_words(f"{table.stem}s", table)
+    return (*head, *words[begin : end - 2], *whose, *words[end + 2 :])
+
+
 def _average_of_one(words: Words, lexicon: Lexicon) -> Words:
     """`average number of line items in an order`: per order."""
     norms = norms_of(words)
@@ -195,6 +214,7 @@ _SENTENCE = (
     _broken_down,
     _one_with_most,
     _typical_row,
+    _typical_sum,
     _average_of_one,
     _trailing_number,
 )

@@ -36,7 +36,8 @@ def _single(words: Words, lexicon: Lexicon) -> Words:
     """`which single day`, `the single largest order`: there is only one anyway."""
     for at in range(1, len(words) - 1):
         before = words[at - 1].norm
-        if words[at].norm == "single" and before in {"which", "what", "the", "our"}:
+        none = before == "a" and bool({"without", "not", "never"} & {w.norm for w in words[:at]})
+        if words[at].norm == "single" and (none or before in {"which", "what", "the", "our"}):
             return (*words[:at], *words[at + 1 :])
     return words
 

@@ -272,3 +272,15 @@ select (select sum(total_amount) from orders where status <> 'cancelled' and ord
 
 -- metric: average satisfaction for tickets about billing
 select avg(satisfaction) from support_tickets where category = 'billing';
+
+-- nested: how much do enterprise customers spend on average?
+select avg(n) from (select sum(o.total_amount) n from orders o join customers c on c.id = o.customer_id where o.status <> 'cancelled' and c.segment = 'enterprise' group by c.id);
+
+-- anti: how many customers are without a single order
+select count(*) from customers c where not exists (select 1 from orders o where o.customer_id = c.id);
+
+-- count: number of refunds in 2025
+select count(*) from payments where status = 'refunded' and paid_at like '2025%';
+
+-- trap: customers with a single
+null;
