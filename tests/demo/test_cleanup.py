@@ -125,7 +125,7 @@ def _recorded_first(log: AuditLog, change: int) -> None:
     )
     ran = next(r for r in events if r.event.closes == intent.event.id)
     assert held.seq < intent.seq < ran.seq
-    assert ran.event.summary == f"Request #{change} previewed and rolled back: {ROWS} rows"
+    assert ran.event.summary == f"Request #{change} previewed and rolled back: {ROWS:,} rows"
     [requested] = [r for r in about if r.event.type == "approval.requested"]
     effect = requested.event.part(Effect)
     assert effect is not None
