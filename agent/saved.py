@@ -147,6 +147,7 @@ class Questions:
             raise _missing()
         if not own:
             _verifies(caller)
+            self._reaches(found, caller)
             if not reason.strip():
                 raise Illegal("Say why you send it back; its owner reads that.")
         with self._store.write() as conn:
@@ -194,8 +195,10 @@ class Questions:
         if found is None:
             raise _missing()
         shared = found.state in ("verified", "stale") and _may_verify(caller)
-        if found.owner != caller.principal.id and not shared:
-            raise _missing()
+        if found.owner != caller.principal.id:
+            if not shared:
+                raise _missing()
+            self._reaches(found, caller)
         with self._store.write() as conn:
             _legal(lambda: saved.remove(conn, found))
             self._trail.changed(caller, found, "deleted")
@@ -356,6 +359,11 @@ class Questions:
         if found is None or found.owner != caller.principal.id:
             raise _missing()
         return found
+
+    def _reaches(self, one: SavedQuestion, caller: Caller) -> None:
+        """Nobody decides on another's question of a source they may not use."""
+        if one.source not in self._gate.sources(caller):
+            raise _missing()
 
     def _cards(
         self, conn: Connection, found: Sequence[SavedQuestion], caller: Caller

@@ -253,6 +253,24 @@ def test_it_is_sent_back_with_a_reason_and_deleted(company: Company) -> None:
     assert desk.verified("shop", company.caller("ana")) == ()
 
 
+def test_nobody_decides_on_a_question_of_a_source_they_may_not_use(tmp_path: Path) -> None:
+    policy = POLICY.replace('members = ["ana", "@reviewer", "@admin"]', 'members = ["ana", "rita"]')
+    assert policy != POLICY
+    opened = make_company(tmp_path / "home", policy)
+    try:
+        one = kept(opened)
+        desk = questions(opened)
+        desk.offer(one, opened.caller("ana"))
+        with pytest.raises(Illegal, match="no such question"):
+            desk.take_back(one, opened.caller("rob"), "Not for me to say")
+        desk.verify(one, opened.caller("rita"))
+        with pytest.raises(Illegal, match="no such question"):
+            desk.remove(one, opened.caller("rob"))
+        assert state(opened, one)[0] == "verified"
+    finally:
+        opened.close()
+
+
 def test_what_cannot_be_recorded_does_not_happen(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
