@@ -101,7 +101,11 @@ def tell(verdict: Verdict, title: str, sentence: str) -> None:
 
 
 def problem() -> None:
-    """Shows what came of the last click, once."""
+    """Shows what came of the last click, once. Its place stays, so that nothing below moves.
+
+    A part that moves is drawn as another one: closed, and without what was typed into it.
+    """
+    place = st.empty()
     told = st.session_state.pop(_TOLD, None)
     if told is not None:
-        st.html(panels.said(*told))
+        place.html(panels.said(*told))

@@ -46,6 +46,8 @@ def test_words_are_confirmed_on_the_admin_page(people: dict[str, Visitor], serve
     page.get_by_text("Phrase clicks").click()
     page.get_by_role("button", name="Confirm 1 proposal").click()
     expect(page.get_by_text("Version 1 is in force from the next question.")).to_be_visible()
+    # The sentence stands above what is drawn anew after it.
+    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_visible()
     page.get_by_text("Edit as text").click()
     box = page.get_by_role("textbox", name="The whole layer")
     box.fill("[tables]\nweb_event = { date = 'day' }\n")
