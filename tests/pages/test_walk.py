@@ -174,6 +174,8 @@ def signs_out(analyst: Visitor) -> None:
     other = analyst.tab()
     other.goto(f"{analyst.url}/approvals?show=All")
     expect(other.get_by_role("heading", name="My requests")).to_be_visible()
+    # A form that is being drawn anew loses the click.
+    expect(analyst.page.locator('[data-test-script-state="notRunning"]')).to_be_visible()
     analyst.page.get_by_role("button", name="Sign out").click()
     expect(other.get_by_text("You are signed out.")).to_be_visible()
     expect(other.get_by_role("heading", name="My requests")).to_have_count(0)
