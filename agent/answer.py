@@ -92,6 +92,11 @@ class Answer(_Plain):
     """What in the question or the data reads like orders to the agent, which proposed nothing."""
 
 
+def rows_said(count: int) -> str:
+    """Returns how many rows there are, as a sentence, like `1,200 rows.`."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}."
+
+
 def turned_down(refusal: Refusal, interpretation: str | None = None) -> Answer:
     """Returns the answer that a question ends with after a refusal."""
     halted = is_spent(refusal.rule)

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
 from agent.contentwords import FAMILIES
-from guard import ConfigurationError
 
 Where = Literal["question", "data"]
 RULE = "content.flagged"
@@ -89,20 +88,3 @@ def _texts(value: object) -> Iterable[str]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner)
-
-
-def moderation_of(environment: Mapping[str, str]) -> Moderation | None:
-    """Returns the service that `GATEHOUSE_MODERATION_URL` names, None without it.
-
-    Raises:
-        ConfigurationError: it is no address of a service.
-    """
-    url = environment.get("GATEHOUSE_MODERATION_URL")
-    if not url:
-        return None
-    from agent.moderation import HttpModeration
-
-    try:
-        return HttpModeration(url)
-    except ValueError as error:
-        raise ConfigurationError(f"GATEHOUSE_MODERATION_URL: {error}") from None

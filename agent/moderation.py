@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from agent.content import UNKNOWN, Where
+from agent.content import UNKNOWN, Moderation, Where
+from guard import ConfigurationError
 
 _TIMEOUT_S = 5.0
 _MOST_BYTES = 65_536
@@ -56,3 +58,18 @@ class HttpModeration:
             return json.loads(answer.read(_MOST_BYTES))
         finally:
             connection.close()
+
+
+def moderation_of(environment: Mapping[str, str]) -> Moderation | None:
+    """Returns the service that `GATEHOUSE_MODERATION_URL` names, None without it.
+
+    Raises:
+        ConfigurationError: it is no address of a service.
+    """
+    url = environment.get("GATEHOUSE_MODERATION_URL")
+    if not url:
+        return None
+    try:
+        return HttpModeration(url)
+    except ValueError as error:
+        raise ConfigurationError(f"GATEHOUSE_MODERATION_URL: {error}") from None

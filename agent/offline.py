@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import assert_never
 
 from pydantic_ai.messages import (
@@ -25,7 +26,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from agent import planner
-from agent.answer import AskBack, NotAnswerable, Option
+from agent.answer import AskBack, NotAnswerable, Option, rows_said
 from agent.saved import SavedCard
 
 NAME = "offline"
@@ -165,9 +166,16 @@ def _first_value(facts: dict[str, object]) -> str:
     count = facts.get("rows_in_all")
     if count == 1 and len(rows) == 1 and isinstance(rows[0], list) and len(rows[0]) == 1:
         value = rows[0][0]
-        shown = f"{value:,}" if isinstance(value, int | float) else str(value)
+        shown = _shown(value)
         return f"{str(names[0]).replace('_', ' ').capitalize()}: {shown}."
-    return f"{count:,} {'row' if count == 1 else 'rows'}." if isinstance(count, int) else ""
+    return rows_said(count) if isinstance(count, int) else ""
+
+
+def _shown(value: object) -> str:
+    """Numbers as people write them: a float's last digits are the arithmetic's, not the data's."""
+    if isinstance(value, float) and not value.is_integer() and isfinite(value):
+        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _listed(value: object) -> list[object]:
@@ -184,7 +192,7 @@ def _propose(
 
 
 def _why_not(unclear: planner.NotUnderstood) -> str:
-    understood = f" What was understood: {unclear.understood}" if unclear.understood else ""
+    understood = f" What was understood: “{unclear.understood}”." if unclear.understood else ""
     return f"{unclear.reason}{understood}"
 
 

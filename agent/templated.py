@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.analyst import Asked
-from agent.answer import Answer, receipt
+from agent.answer import Answer, receipt, rows_said
 from agent.journal import CutOff, Replayed, StepKind
 from agent.tools import for_journal
 from agent.typed import refused_typed
@@ -76,9 +76,7 @@ def run_template(gate: Gate, asked: Asked, reason: str) -> Answer:
     if isinstance(given, Result):
         facts, rows = for_journal(given)
         asked.journal.end(step, facts, verdict="allow", blob=rows)
-        count = given.table.num_rows
-        said = f"{count:,} {'row' if count == 1 else 'rows'}."
-        return Answer(status="answered", text=said, query=_CALL)
+        return Answer(status="answered", text=rows_said(given.table.num_rows), query=_CALL)
     made = {"change": given.change, "state": given.state, "rows": given.rows}
     asked.journal.end(step, made, verdict="hold")
     text = receipt(given.change, applied=given.state == "executed")

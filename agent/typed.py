@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.analyst import Asked
-from agent.answer import Answer, Refusal, receipt
+from agent.answer import Answer, Refusal, receipt, rows_said
 from agent.journal import CutOff, Open, Replayed
 from agent.tools import for_journal
 from guard import Gate, Refused
@@ -30,8 +30,7 @@ def run_typed(gate: Gate, asked: Asked) -> Answer:
         return refused_typed(asked, step, refused)
     facts, rows = for_journal(result)
     asked.journal.end(step, facts, verdict="allow", blob=rows)
-    count = result.table.num_rows
-    text = f"{count:,} {'row' if count == 1 else 'rows'}."
+    text = rows_said(result.table.num_rows)
     return Answer(status="answered", text=text, query=_QUERY)
 
 

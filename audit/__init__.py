@@ -58,6 +58,7 @@ from audit.record import Receipt, Record
 from audit.remote import S3Access, S3Sink, WebhookSink
 from audit.remotes import RemoteState
 from audit.room import Watermark
+from audit.sealedsearch import SealedPage
 from audit.sealing import Segment
 from audit.search import Filter, Hour, Page
 from audit.sinks import Anchor, FileSink, Sink, StreamSink
@@ -112,6 +113,7 @@ __all__ = [
     "RolledBack",
     "S3Access",
     "S3Sink",
+    "SealedPage",
     "Segment",
     "Sink",
     "State",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar, cast, get_args
 
-from audit.encoding import Json, clean_text, plain, timestamp
+from audit.encoding import Json, clean_text, present, size_of, timestamp
 from audit.errors import Malformed
 from audit.parts import Effect, KeyFacts, Part, SegmentFacts
 
@@ -156,7 +156,7 @@ class AuditEvent:
         """
         self._check()
         base: dict[str, Json] = {
-            "actor": _present(vars(self.actor)),
+            "actor": present(vars(self.actor)),
             "app": dict(app),
             "id": self.id,
             "outcome": self.outcome,
@@ -165,8 +165,10 @@ class AuditEvent:
             "time": timestamp(self.time),
             "type": self.type,
         }
-        base |= _present({k: getattr(self, k) for k in ("session", "request", "parent")})
-        return base | {part.group: part.encode() for part in self.parts}
+        base |= present({"session": self.session, "request": self.request, "parent": self.parent})
+        for part in self.parts:
+            base[part.group] = part.encode()
+        return base
 
     def _check(self) -> None:
         if self.type not in EVENT_TYPES:
@@ -215,8 +217,4 @@ def _is_id(value: str) -> bool:
     # Ids stand in columns too, so the cleaned and the given form must be the same.
     # A database may not be able to hold a NUL.
     same = value.isascii() or clean_text(value) == value
-    return same and 0 < len(value.encode()) <= MAX_ID and "\0" not in value
-
-
-def _present(values: Mapping[str, object]) -> dict[str, Json]:
-    return {k: plain(v) for k, v in values.items() if v is not None and v != ()}
+    return same and 0 < size_of(value) <= MAX_ID and "\0" not in value

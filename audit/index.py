@@ -26,9 +26,10 @@ Field = Literal["type", "actor", "person", "session", "request", "outcome", "dec
 Decided = Literal["allowed", "held", "denied"]
 
 _VERSION: Final = 2
-_DDL: Final = """
+ENTRIES: Final = """
 CREATE VIRTUAL TABLE entry USING fts5(
-  words, keys, content='', tokenize='unicode61 remove_diacritics 2');
+  words, keys, content='', tokenize='unicode61 remove_diacritics 2');"""
+_DDL: Final = f"""{ENTRIES}
 CREATE TABLE decision (
   seq INTEGER PRIMARY KEY, hour INTEGER NOT NULL, decided TEXT NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE progress (
@@ -232,6 +233,11 @@ def _make(db: sqlite3.Connection) -> None:
     for statement in _DDL.split(";")[:-1]:
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def entry_of(row: Row) -> tuple[int, str, str]:
+    """Returns what the index holds of a record: its number, its words and its exact values."""
+    return _entry(row, _event(row.record))
 
 
 def _entry(row: Row, event: Mapping[str, Json]) -> tuple[int, str, str]:

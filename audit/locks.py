@@ -28,26 +28,34 @@ class FileLock:
         self._path = path
         self._descriptor = _open(path)
         self._queue = _Queue(path)
+        self._inside = threading.Lock()
 
     @contextlib.contextmanager
     def held(self, timeout_s: float) -> Iterator[None]:
         """Holds the lock inside the block. One thread at a time may be inside.
 
         Raises:
-            Unavailable: somebody else kept the lock for longer than `timeout_s`.
+            Unavailable: somebody else kept the lock for longer than `timeout_s`, or it is closed.
         """
-        descriptor = self._descriptor
-        if not _try_lock(descriptor):
-            descriptor = self._queue.wait(timeout_s)
-        try:
-            yield
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        with self._inside:
+            descriptor = self._descriptor
+            if descriptor < 0:
+                raise Unavailable("The audit log is closed.")
+            if not _try_lock(descriptor):
+                descriptor = self._queue.wait(timeout_s)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Closes the file."""
-        os.close(self._descriptor)
-        self._queue.close()
+        """Closes the file, once nobody is inside; can be called again."""
+        with self._inside:
+            if self._descriptor < 0:
+                return
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._queue.close()
 
 
 class _Queue:

@@ -97,15 +97,25 @@ def prepare(layout: Layout, origin: str | None) -> Opened:
         lock = FileLock(layout.lock)
     except OSError as error:
         raise AuditError(f"The audit folder {layout.folder} cannot be used: {error}.") from error
-    with lock.held(_WAIT_S):
-        if layout.url is not None:
-            return _prepare_postgres(layout, layout.url, origin)
-        if not layout.database.exists():
-            _refuse_after_loss(layout)
-            _make_keys(layout, origin)
-        found = _load_keys(layout, origin)
-        storage = SqliteStorage(layout.database, lock)
-        storage.create()
+    try:
+        with lock.held(_WAIT_S):
+            if layout.url is None:
+                return _prepare_file(layout, origin, lock)
+            opened = _prepare_postgres(layout, layout.url, origin)
+    except BaseException:
+        lock.close()
+        raise
+    lock.close()  # a server has a queue of its own
+    return opened
+
+
+def _prepare_file(layout: Layout, origin: str | None, lock: FileLock) -> Opened:
+    if not layout.database.exists():
+        _refuse_after_loss(layout)
+        _make_keys(layout, origin)
+    found = _load_keys(layout, origin)
+    storage = SqliteStorage(layout.database, lock)
+    storage.create()
     return Opened(
         keys=found,
         storage=storage,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
-from audit.encoding import Json, plain
+from audit.encoding import Json, present
 
 Verdict = Literal["allow", "deny", "needs_approval", "modified"]
 ApprovalDecision = Literal["approved", "rejected", "withdrawn", "expired", "drifted"]
@@ -35,7 +35,7 @@ class Part:
         Raises:
             Malformed: a fact has a value that no record can hold.
         """
-        return {k: plain(v) for k, v in vars(self).items() if v is not None and v != ()}
+        return present(vars(self))
 
     @classmethod
     def decode(cls, values: Mapping[str, Json]) -> Self:

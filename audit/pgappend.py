@@ -1,16 +1,16 @@
 """One append to PostgreSQL: what is sent under the lock of the head row, and on which connection.
 
-An instance that wrote last, and nobody after it, sends the records at once: one round trip. Another
-takes the lock first to read the head, and adds what follows it: two. The lock is free before the
-disk has the records, so the next instance does not wait for the disk, and all share its flushes.
-The last answer comes only when the disk has them.
+An instance that wrote last, and nobody after it, sends the records at once: one round trip and one
+plain commit. Another takes the lock first to read the head, and adds what follows it: two. There
+the lock is free before the disk has the records, so the next instance does not wait for the disk,
+and all share its flushes. The last answer comes only when the disk has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import pq, sql
@@ -20,20 +20,18 @@ from audit.errors import Overtaken, Unavailable
 from audit.pgconnect import Connection
 from audit.storage import Head, OpenIntent, Row
 
-ROW_NAMES: Final = tuple(f.name for f in fields(Row))
 HEAD_NAMES: Final = tuple(f.name for f in fields(Head))
 SELECT_ROWS: Final = sql.SQL("SELECT {} FROM audit.event ").format(
-    sql.SQL(", ").join(map(sql.Identifier, ROW_NAMES))
+    sql.SQL(", ").join(map(sql.Identifier, Row._fields))
 )
 # A commit of its own, which is not done before all that was committed earlier is on the disk.
 SETTLE: Final = b"SELECT pg_logical_emit_message(true, 'gatehouse audit', '')"
-_ARGUMENTS: Final = 20
+_FOUND_BY: Final = ("etype", "actor", "session", "request", "outcome")
 _BEGIN: Final = b"BEGIN; SET LOCAL synchronous_commit = off; "
 _LOCK: Final = (
     _BEGIN + b"SELECT size, encode(leaf_hash, 'hex'), encode(frontier, 'hex'), logged, note, kept,"
     b" encode(mac, 'hex') FROM audit.lock_head()"
 )
-_APPEND: Final = b"SELECT audit.append(" + b", ".join([b"%s"] * _ARGUMENTS) + b"); COMMIT; "
 _DONE: Final = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 
@@ -67,7 +65,7 @@ class PgAppending:
             return {}
         where = sql.SQL("WHERE id = ANY (%s)")
         found = self._db.execute(SELECT_ROWS + where, (list(ids),))
-        return {one.id: one for one in map(row_of, found)}
+        return {one.id: one for one in map(Row._make, found)}
 
     def insert(self, rows: Sequence[Row]) -> None:
         """See `Appending.insert`."""
@@ -119,14 +117,14 @@ class PgAppending:
 
     def _send(self, head: Head, keep: bool) -> None:
         opened, closed = self._tracked
-        names = ("etype", "actor", "session", "request", "outcome")
+        columns = dict(zip(Row._fields, zip(*self._rows, strict=True), strict=True))
         # Records go as one text, which is quoted much faster than a list of texts full of quotes:
         # there is no line end in canonical JSON.
-        values = (
-            _array([r.id for r in self._rows]),
+        values: tuple[str | bytes | int, ...] = (
+            _array(columns["id"]),
             self._rows[0].prev_hash,
-            "\n".join(r.record for r in self._rows),
-            *(_array([getattr(r, name) for r in self._rows]) for name in names),
+            "\n".join(columns["record"]),
+            *(_array(columns[name]) for name in _FOUND_BY),
             head.size,
             head.leaf_hash,
             head.frontier,
@@ -136,17 +134,25 @@ class PgAppending:
             head.mac,
             keep,
             _array([i.id for i in opened]),
-            [i.seq for i in opened],
+            _array([str(i.seq) for i in opened]),
             _array([i.boot for i in opened]),
             _array(closed),
         )
-        text = psycopg.ClientCursor(self._db).mogrify(_APPEND, values).encode() + SETTLE
-        _run(self._db, text if self._locked else _BEGIN + text)
+        quote = pq.Escaping(self._db.pgconn).escape_literal
+        arguments = b",".join([_spell(value, quote) for value in values])
+        text = b"SELECT audit.append(" + arguments + b"); COMMIT; "
+        _run(self._db, text + SETTLE if self._locked else b"BEGIN; " + text)
 
 
-def row_of(values: Sequence[Any]) -> Row:
-    """Returns the record in a row of `SELECT_ROWS`."""
-    return Row(**dict(zip(ROW_NAMES, values, strict=True)))
+def _spell(value: str | bytes | int, quote: Callable[[bytes], bytes]) -> bytes:
+    """Returns an argument as a statement has it; the driver's way takes ten times as long."""
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, bytes):
+        return quote(b"\\x" + value.hex().encode()) + b"::bytea"
+    return quote(value.encode())
 
 
 def _run(connection: Connection, statements: bytes) -> pq.abc.PGresult:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from audit import pgschema
 from audit.errors import NewerFormat, Overtaken, Unavailable
-from audit.pgappend import HEAD_NAMES, SELECT_ROWS, SETTLE, PgAppending, row_of
+from audit.pgappend import HEAD_NAMES, SELECT_ROWS, SETTLE, PgAppending
 from audit.pgconnect import Connection, connect, translated
 from audit.storage import Head, KeptCheckpoint, OpenIntent, Row
 
@@ -230,17 +230,17 @@ class _Reading:
             where = where.replace("seq > ", "session = %(session)s AND seq > ", 1)
         query = SELECT_ROWS + sql.SQL(where)
         values = {"after": after, "limit": limit, "session": session}
-        return [row_of(found) for found in self._db.execute(query, values)]
+        return [Row._make(found) for found in self._db.execute(query, values)]
 
     def by_seq(self, seqs: Sequence[int]) -> Sequence[Row]:
         query = SELECT_ROWS + sql.SQL("WHERE seq = ANY (%s)")
-        found = {row.seq: row for row in map(row_of, self._db.execute(query, (list(seqs),)))}
+        found = {row.seq: row for row in map(Row._make, self._db.execute(query, (list(seqs),)))}
         return [found[seq] for seq in seqs if seq in found]
 
     def scan(self, first: int, last: int) -> Iterator[Row]:
         query = SELECT_ROWS + sql.SQL("WHERE seq BETWEEN %s AND %s ORDER BY seq LIMIT %s")
         while first <= last:
-            rows = [row_of(found) for found in self._db.execute(query, (first, last, _FETCH))]
+            rows = [Row._make(found) for found in self._db.execute(query, (first, last, _FETCH))]
             yield from rows
             if len(rows) < _FETCH:
                 return
@@ -248,7 +248,7 @@ class _Reading:
 
     def marks(self) -> Sequence[Row]:
         where = sql.SQL("WHERE etype IN ('key.rotated', 'log.pruned') ORDER BY seq")
-        return [row_of(found) for found in self._db.execute(SELECT_ROWS + where)]
+        return [Row._make(found) for found in self._db.execute(SELECT_ROWS + where)]
 
     def leaves(self, first: int, last: int) -> Iterator[bytes]:
         with self._db.cursor(name="leaves") as cursor:

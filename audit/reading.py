@@ -22,6 +22,7 @@ from audit.proofs import tlog_proof
 from audit.reconcile import Intent, open_intents
 from audit.record import Record, record_of
 from audit.remotes import Remotes, RemoteState
+from audit.sealedsearch import Progress, SealedPage, SealedSearch
 from audit.sealing import Archive, Segment
 from audit.search import Filter, Hour, Page, Search
 from audit.sequencer import Sequencer
@@ -149,6 +150,32 @@ class LogReader:
             Unavailable: the log or its index cannot be read.
         """
         return self._search.page(wanted, limit=max(limit, 0), offset=max(offset, 0))
+
+    def search_sealed(
+        self,
+        wanted: Filter,
+        limit: int = 50,
+        before: int | None = None,
+        progress: Progress | None = None,
+    ) -> SealedPage:
+        """Returns the newest sealed records older than number `before` that fit `wanted`.
+
+        It reads the segments, so it takes seconds; what `progress` raises ends it.
+
+        Raises:
+            Tampered: a segment is not what its manifest says. Run the verifier.
+            Unavailable: a segment cannot be read.
+        """
+        found = SealedSearch(self._archive)
+        return found.page(wanted, limit=max(limit, 1), before=before, progress=progress)
+
+    def sealed_within(self, wanted: Filter) -> Sequence[Segment]:
+        """Returns the segments that `search_sealed` would read, newest first.
+
+        Raises:
+            Tampered: a manifest is damaged.
+        """
+        return SealedSearch(self._archive).within(wanted)
 
     def decisions(self, wanted: Filter) -> Sequence[Hour]:
         """Returns the hours in which records that fit `wanted` decided something, with counts.

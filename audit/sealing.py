@@ -103,6 +103,22 @@ class Archive:
                     if first <= seq <= last:
                         yield line
 
+    def lines(self, segment: Segment) -> Iterator[tuple[int, str]]:
+        """Returns the records of a segment with their numbers, in order.
+
+        Raises:
+            Tampered: the file is not what the manifest says.
+        """
+        path = self._records(segment.name)
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise Unavailable(f"The segment {segment.name} cannot be read.") from error
+        if digest != segment.sha256:
+            raise Tampered(f"{segment.name} is not what its manifest says. Put back a copy.")
+        yield from enumerate(self._read(segment.name), segment.first)
+
     def write(self, lines: Iterable[str], first: int, prev: str, kept: KeptCheckpoint) -> Segment:
         """Returns the segment of `lines`, whose file is durable and agrees with the checkpoint.
 

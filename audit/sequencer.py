@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from audit import checkpoint
 from audit import keys as keyfiles
 from audit.chain import Frontier, genesis, leaf_hash
 from audit.checkpoint import signed_last_by
-from audit.encoding import canonical, fit, timestamp
+from audit.encoding import canonical, fit, size_of, timestamp
 from audit.errors import Malformed, Overtaken, RolledBack, Tampered
 from audit.event import INTENT, AuditEvent
 from audit.keys import Keys, SigningKey
@@ -47,7 +47,7 @@ def prepare(event: AuditEvent, app: Mapping[str, str], payloads: Payloads | None
     """
     document = event.document(app)
     text = canonical(document)
-    if len(text.encode()) > MAX_EVENT:
+    if size_of(text) > MAX_EVENT:
         if payloads is not None:
             whole = canonical({key: value for key, value in document.items() if key != "app"})
             document = with_blob(document, payloads.seal(subject_of(event), whole))
@@ -78,6 +78,7 @@ class Sequencer:
         self.keys = keys
         self._folder = folder
         self._birth = birth
+        self._right: Head | None = None
         self.seen = 0
         self.logged = ""
 
@@ -116,6 +117,7 @@ class Sequencer:
 
     def _saw(self, head: Head) -> None:
         self.seen, self.logged = max(self.seen, head.size), head.logged
+        self._right = head
 
     def rotate(self, entry: Callable[[SigningKey, SigningKey], Entry]) -> Head:
         """Replaces the signing key; returns the head after the record that says so.
@@ -162,10 +164,13 @@ class Sequencer:
             if self.seen:
                 raise RolledBack("The audit log was emptied while in use. Keep its files.")
             return _beginning(self.keys)
-        if not check_mac(head, self.keys):
-            raise Tampered("The head of the audit log was not written by this log. Keep its files.")
-        if not signed_last_by(head.note, self.keys.signing):
-            self.keys = keys_for(self._folder, head.note)
+        if head != self._right:  # which was checked, or written here
+            if not check_mac(head, self.keys):
+                raise Tampered(
+                    "The head of the audit log was not written by this log. Keep its files."
+                )
+            if not signed_last_by(head.note, self.keys.signing):
+                self.keys = keys_for(self._folder, head.note)
         if head.size < self.seen:
             raise RolledBack(
                 f"The audit log went back from {self.seen} to {head.size} records while in use."
@@ -192,13 +197,15 @@ class _Batch:
 
     def add_all(self, group: Sequence[Entry]) -> Sequence[Receipt] | Malformed:
         """Adds all entries of a group, or none of them."""
-        given: dict[str, str] = {}
+        given: dict[str, Entry] = {}
         for entry in group:
             row = self._placed.get(entry.event.id)
-            known = row.record if row else given.get(entry.event.id)
-            if known is not None and not _same_event(known, entry.text):
+            first = given.setdefault(entry.event.id, entry)
+            if row is None and first is entry:
+                continue
+            known = row.record if row else f'{{"event":{first.text}}}'
+            if not _same_event(known, entry.text):
                 return Malformed("Another event with this id is in the log already.")
-            given[entry.event.id] = f'{{"event":{entry.text}}}'
         return [self.add(entry) for entry in group]
 
     def add(self, entry: Entry) -> Receipt:
@@ -208,8 +215,8 @@ class _Batch:
             row = self._placed[event.id] = self._link(entry)
             if event.type == INTENT:
                 self.opened.append(OpenIntent(seq=row.seq, id=event.id, boot=entry.boot))
-            if event.closes is not None:
-                self.closed.append(event.closes)
+            if (closes := event.closes) is not None:
+                self.closed.append(closes)
         return Receipt(seq=row.seq, hash=row.leaf_hash.hex(), logged=row.logged)
 
     def sign_with(self, *signers: SigningKey) -> None:
@@ -239,16 +246,18 @@ class _Batch:
 
     def head(self) -> Head:
         size = self._frontier.size
-        head = Head(
+        note = checkpoint.sign(self._signers, size, self._frontier.root())
+        kept = size if len(self._signers) > 1 or self._keep(size) else self._before.kept
+        frontier = self._frontier.pack()
+        return Head(
             size=size,
             leaf_hash=self._leaf,
-            frontier=self._frontier.pack(),
+            frontier=frontier,
             logged=self._logged,
-            note=checkpoint.sign(self._signers, size, self._frontier.root()),
-            kept=size if len(self._signers) > 1 or self._keep(size) else self._before.kept,
-            mac=b"",
+            note=note,
+            kept=kept,
+            mac=self._keys.mac(_sealed(size, kept, self._logged, self._leaf, note, frontier)),
         )
-        return replace(head, mac=_mac(head, self._keys))
 
     def _keep(self, size: int) -> bool:
         thousandth = size // KEEP_EVERY > self._before.kept // KEEP_EVERY
@@ -258,12 +267,14 @@ class _Batch:
 
 def check_mac(head: Head, keys: Keys) -> bool:
     """True when the log with these keys wrote `head`."""
-    return hmac.compare_digest(_mac(head, keys), head.mac)
+    text = _sealed(head.size, head.kept, head.logged, head.leaf_hash, head.note, head.frontier)
+    return hmac.compare_digest(keys.mac(text), head.mac)
 
 
-def _mac(head: Head, keys: Keys) -> bytes:
-    text = f"{head.size}\n{head.kept}\n{head.logged}\n{head.leaf_hash.hex()}\n{head.note}\n"
-    return keys.mac(text.encode() + head.frontier)
+def _sealed(
+    size: int, kept: int, logged: str, leaf_hash: bytes, note: str, frontier: bytes
+) -> bytes:
+    return f"{size}\n{kept}\n{logged}\n{leaf_hash.hex()}\n{note}\n".encode() + frontier
 
 
 def _beginning(keys: Keys) -> Head:

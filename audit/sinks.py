@@ -30,7 +30,7 @@ class Anchor:
     @property
     def line(self) -> str:
         """The anchor as text, without a line end."""
-        return canonical({"logged": self.logged, "note": self.note})
+        return f'{{"logged":{canonical(self.logged)},"note":{canonical(self.note)}}}'
 
 
 class Sink(Protocol):

@@ -16,12 +16,11 @@ from audit.locks import FileLock
 from audit.schema import DDL, MARKS, NO_DELETE, PAGE_SIZE, VERSION
 from audit.storage import Head, KeptCheckpoint, OpenIntent, Row
 
-_ROW_NAMES: Final = tuple(f.name for f in fields(Row))
-_ROW: Final = ", ".join(_ROW_NAMES)
+_ROW: Final = ", ".join(Row._fields)
 _HEAD_NAMES: Final = tuple(f.name for f in fields(Head))
 _HEAD: Final = ", ".join(_HEAD_NAMES)
 # Column names and marks only, here and below: no value is ever part of a statement's text.
-_ROW_MARKS: Final = ",".join("?" * len(_ROW_NAMES))
+_ROW_MARKS: Final = ",".join("?" * len(Row._fields))
 _INSERT_ROW: Final = f"INSERT INTO audit_event ({_ROW}) VALUES ({_ROW_MARKS})"  # noqa: S608  # as said
 _HEAD_MARKS: Final = ",".join("?" * len(_HEAD_NAMES))
 _INSERT_HEAD: Final = f"INSERT INTO audit_head (one, {_HEAD}) VALUES (1, {_HEAD_MARKS})"  # noqa: S608  # as said
@@ -110,7 +109,7 @@ class SqliteStorage:
             self._give_back(connection)
 
     def close(self) -> None:
-        """Closes every idle connection; one in use is closed when it comes back."""
+        """Closes the lock's file and every idle connection; one in use is closed on its return."""
         with self._guard:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -119,6 +118,7 @@ class SqliteStorage:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        self._lock.close()
 
     def _writing(self) -> sqlite3.Connection:
         if self._closed:
@@ -159,10 +159,10 @@ class _Appending:
             f"SELECT {_ROW} FROM audit_event WHERE id IN ({marks})",  # noqa: S608  # as said
             ids,
         )
-        return {row.id: row for row in map(_row, found)}
+        return {row.id: row for row in map(Row._make, found)}
 
     def insert(self, rows: Sequence[Row]) -> None:
-        self._db.executemany(_INSERT_ROW, [tuple(vars(row).values()) for row in rows])
+        self._db.executemany(_INSERT_ROW, rows)
 
     def seal(self, head: Head, *, keep: bool) -> None:
         values = tuple(vars(head).values())
@@ -209,12 +209,12 @@ class _Reading:
             f"SELECT {_ROW} FROM audit_event WHERE {where} ORDER BY seq DESC LIMIT ?",  # noqa: S608  # as said
             values,
         )
-        return [_row(row) for row in found]
+        return [Row._make(row) for row in found]
 
     def by_seq(self, seqs: Sequence[int]) -> Sequence[Row]:
         one = f"SELECT {_ROW} FROM audit_event WHERE seq = ?"  # noqa: S608  # as said
         found = (self._db.execute(one, (seq,)).fetchone() for seq in seqs)
-        return [_row(row) for row in found if row is not None]
+        return [Row._make(row) for row in found if row is not None]
 
     def scan(self, first: int, last: int) -> Iterator[Row]:
         cursor = self._db.execute(
@@ -222,14 +222,14 @@ class _Reading:
             (first, last),
         )
         while rows := cursor.fetchmany(_FETCH):
-            yield from map(_row, rows)
+            yield from map(Row._make, rows)
 
     def marks(self) -> Sequence[Row]:
         found = self._db.execute(
             f"SELECT {_ROW} FROM audit_event WHERE etype IN ('key.rotated', 'log.pruned')"  # noqa: S608  # as said
             " ORDER BY seq"
         )
-        return [_row(row) for row in found]
+        return [Row._make(row) for row in found]
 
     def leaves(self, first: int, last: int) -> Iterator[bytes]:
         cursor = self._db.execute(
@@ -259,10 +259,6 @@ class _Reading:
             (size,),
         ).fetchone()
         return found and KeptCheckpoint(size=found[0], note=found[1], frontier=found[2])
-
-
-def _row(values: Sequence[object]) -> Row:
-    return Row(**dict(zip(_ROW_NAMES, values, strict=True)))  # type: ignore[arg-type]  # STRICT table
 
 
 def _head(connection: sqlite3.Connection) -> Head | None:

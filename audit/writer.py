@@ -23,6 +23,8 @@ MAX_BATCH: Final = 128
 """Entries in one commit; a larger group is a batch of its own."""
 _PATIENCE_S: Final = 0.01
 """How long a batch counts as having taken, at most."""
+_CHAINS: Final = 2
+"""Into how many those who wait for a batch are parted."""
 Results = Sequence[Sequence[Receipt] | AuditError]
 Place = Callable[[Take], Results]
 """Writes the groups that it is given once it is its turn; returns what became of each once that is
@@ -30,11 +32,18 @@ durable."""
 
 
 class _Ticket:
-    """Entries of one caller on their way. `lead` means: nobody writes now, do it."""
+    """Entries of one caller on their way. `lead` means: nobody writes now, do it.
+
+    `told` is that the caller knows of the result, or is just being woken for it, and `gone` that it
+    waits no longer; then `after` is to be told.
+    """
+
+    __slots__ = ("_signal", "after", "entries", "gone", "lead", "result", "told")
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.lead = False
+        self.lead = self.told = self.gone = False
+        self.after: _Ticket | None = None
         self.result: Sequence[Receipt] | AuditError | None = None
         self._signal = threading.Lock()
         self._signal.acquire()
@@ -80,8 +89,7 @@ class Writer:
             if ticket.lead:
                 self._lead()
         finally:
-            with self._guard:
-                self._open -= 1
+            self._leave(ticket)
         if isinstance(ticket.result, AuditError):
             raise ticket.result
         if ticket.result is None:
@@ -151,14 +159,36 @@ class Writer:
         return batch
 
     def _hand_over(self, batch: Sequence[_Ticket]) -> None:
-        """Lets the next one lead, and tells those of `batch`."""
+        """Lets the next one lead, and tells those of `batch`, the first of which led.
+
+        Each of a chain is told by the one before, for those who are woken together only fight for
+        the interpreter.
+        """
         with self._guard:
-            self._leading = bool(self._queue)
-            if self._queue:
-                self._queue[0].lead = True
-                self._queue[0].wake()
-        for ticket in batch:
-            ticket.wake()
+            self._elect()
+            batch[0].told = True
+            for place, ticket in enumerate(batch[1:], 1):
+                if place + _CHAINS < len(batch):
+                    ticket.after = batch[place + _CHAINS]
+            for ticket in batch[1 : _CHAINS + 1]:
+                _tell(ticket)
+
+    def _elect(self) -> None:
+        self._leading = bool(self._queue)
+        if self._queue:
+            self._queue[0].lead = True
+            self._queue[0].wake()
+
+    def _leave(self, ticket: _Ticket) -> None:
+        with self._guard:
+            self._open -= 1
+            ticket.gone = True
+            if ticket.told:
+                _tell(ticket.after)
+            elif ticket in self._queue:  # interrupted: nobody is there to lead or to be told
+                self._queue.remove(ticket)
+                if ticket.lead:
+                    self._elect()
 
     def _fail(self, batch: Sequence[_Ticket], error: AuditError, cause: Exception) -> None:
         for ticket in batch:
@@ -178,3 +208,12 @@ class Writer:
             f"The audit log did not answer within {self._timeout_s:g} s. {written}"
             " Nothing may run; try again."
         )
+
+
+def _tell(ticket: _Ticket | None) -> None:
+    """Wakes the first one from `ticket` on that still waits."""
+    while ticket is not None and ticket.gone:
+        ticket = ticket.after
+    if ticket is not None:
+        ticket.told = True
+        ticket.wake()

@@ -114,7 +114,22 @@ def measure_appends(folder: Path) -> list[tuple[str, float, str]]:
         ("append, 1 writer / plain durable insert", one, "at least 0.5"),
         ("append of 2 in one commit, an event / plain durable insert", pair, ""),
         (f"append, {WRITERS} processes / plain durable insert", four, "at least 0.6"),
+        ("append, processor time in us", processor_us(folder, 1), ""),
+        ("append of 2 in one commit, processor time in us", processor_us(folder, 2), ""),
     ]
+
+
+def processor_us(folder: Path, group: int) -> float:
+    """Returns what one commit of `group` events costs the process, its other threads included."""
+    with AuditLog.open(folder / "audit", app_version="bench") as log:
+        times = []
+        for _ in range(ROUNDS):
+            groups = [[event(number) for _ in range(group)] for number in range(APPENDS)]
+            begun = time.process_time()
+            for one in groups:
+                log.append_many(one)
+            times.append((time.process_time() - begun) / APPENDS)
+        return 1e6 * statistics.median(times)
 
 
 def measure_postgres(folder: Path) -> list[tuple[str, float, str]]:

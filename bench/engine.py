@@ -14,10 +14,10 @@ import duckdb
 
 from guard.address import FileAddress
 from guard.catalog import Catalog
+from guard.decision import Allow, Terms
 from guard.engines import Cancel, open_engine
 from guard.engines.embedded import EmbeddedEngine
 from guard.limitpolicy import Limits
-from guard.policy import Allow, Terms
 from guard.rewrite import GuardedQuery, rewrite
 from guard.statement import parse
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import sqlglot
 
 from guard.catalog import Catalog
+from guard.decision import Allow, Terms
 from guard.limitpolicy import Limits
 from guard.lineage import trace
-from guard.policy import Allow, Terms
 from guard.rewrite import rewrite
 from guard.schematext import read_schema
 from guard.statement import Statement, parse

@@ -12,7 +12,7 @@ from commands.auditfilter import Find, Person, Session, Since, Table, Until, Ver
 from commands.shared import Json, data_folder, fail, out, sentences, show_json
 
 if TYPE_CHECKING:
-    from audit import AuditLog, EventType, Format, Record
+    from audit import AuditLog, EventType, Filter, Format, Record
 
 _CHECK = "python verify.py --jsonl . --vkey log.vkey --anchors anchors.jsonl --deep"
 
@@ -50,9 +50,12 @@ def search(
     since: Since = "",
     until: Until = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000)] = 50,
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="Search the sealed events, which takes a while.")
+    ] = False,
     json_: Json = False,
 ) -> None:
-    """Finds events by text and field, newest first. Sealed ones are in a whole export only."""
+    """Finds events by text and field, newest first: the sealed ones only with --sealed."""
     with sentences(), _open() as log:
         wanted = chosen(
             _query(
@@ -66,12 +69,34 @@ def search(
                 until=until,
             )
         )
-        _note(log, "audit.searched", wanted.used)
+        _note(log, "audit.searched", (*wanted.used, "sealed") if sealed else wanted.used)
+        if sealed:
+            _search_sealed(log, wanted, limit, json_)
+            return
         page = log.search(wanted, limit=limit)
         _print(page.records, json_)
         if not json_:
             more = "at least " if page.more_than_total else ""
             out.print(f"{more}{page.total} events match.", style="dim")
+            if log.sealed_within(wanted):
+                out.print("Sealed events were not searched: --sealed does that.", style="dim")
+
+
+def _search_sealed(log: AuditLog, wanted: Filter, limit: int, json_: bool) -> None:
+    from rich.progress import Progress
+
+    with Progress(transient=True, disable=json_) as bar:
+        task = bar.add_task("Searching", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        page = log.search_sealed(wanted, limit=limit, progress=progress)
+    _print(page.records, json_)
+    if not json_:
+        more = "At least " if page.before is not None else ""
+        found = f"{more}{len(page.records)} of {page.looked} sealed events match."
+        out.print(found, style="dim")
 
 
 @app.command()

@@ -12,7 +12,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, NoReturn, TypeGuard
 
@@ -104,15 +104,24 @@ def data_folder() -> Path:
 
 @contextmanager
 def parts() -> Iterator[Parts]:
-    """Yields the parts of the data folder, for an operator, and closes them."""
-    from ui.home import open_home
+    """Yields the parts of the data folder, for an operator, and closes them.
+
+    What a crash left is settled first.
+    """
+    from ui.home import open_log, open_store
+    from ui.parts import open_parts
     from ui.setup import require_operator
 
     with sentences():
         home = data_folder()
         require_operator(home)
-        with open_home(home) as opened:
-            yield opened
+        with closing(open_store(home)) as store, open_log(home) as log:
+            opened = open_parts(home, store, log)
+            try:
+                opened.recover()
+                yield opened
+            finally:
+                opened.close()
 
 
 def caller(opened: Parts, name: str) -> Caller:

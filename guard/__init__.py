@@ -2,6 +2,7 @@
 
 from guard.caller import Caller, Channel
 from guard.catalog import Catalog, Column, ForeignKey, Table
+from guard.decision import Allow, Deny, Hold
 from guard.engines.base import Cancel
 from guard.errors import (
     ConfigurationError,
@@ -20,7 +21,7 @@ from guard.modelbudget import ModelBudget, ModelRequest, ModelSpending
 from guard.modelpolicy import AgentPolicy
 from guard.modelrules import STEPS, TIME
 from guard.needs import Need
-from guard.policy import Allow, Deny, Hold, Principal
+from guard.principal import Principal
 from guard.proposals import Proposed
 from guard.result import Plain, Result, plain_rows
 from guard.reveal import Revealed, RevealRequest

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from guard.errors import Refusal
-
-if TYPE_CHECKING:
-    from guard.schemachange import SchemaChange
 
 Tier = Literal["read", "write", "ddl", "admin", "session", "unknown"]
 Clause = Literal[
@@ -56,6 +53,22 @@ class TokenUse:
     token: str
     table: str = ""
     column: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaChange:
+    """The tables that a change of the schema names; `created` is the new one, if there is one.
+
+    `any_table` is true for an index that is dropped: its name does not tell whose it is. `columns`
+    are those of known tables: `where` for one whose values are tried, else `output`. `renamed` is
+    the column that gets another name.
+    """
+
+    tables: tuple[str, ...]
+    created: str | None = None
+    any_table: bool = False
+    columns: tuple[ColumnUse, ...] = ()
+    renamed: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The access desk: a missing permission is asked for, and a different person opens it for a while.
 
-What a grant opens is judged again at every call (`guard.policy.scope_of`): time and revocation end
+What a grant opens is judged again at every call (`guard.rights.scope_of`): time and revocation end
 it at the next statement, and the policy in force may narrow it at any moment. It never unmasks,
 never lifts a row filter and never reaches what the policy says can never be granted.
 """
@@ -18,8 +18,9 @@ from guard.errors import Illegal, Refused, refuse
 from guard.inforce import InForce
 from guard.needs import Need
 from guard.plans import Plan, beyond, plan
-from guard.policy import Principal, scope_of
 from guard.policyfile import Policy
+from guard.principal import Principal
+from guard.rights import scope_of
 from guard.settlement import GATEHOUSE
 from guard.source import Sources
 from store import Connection, Store, access, accounts

@@ -9,28 +9,21 @@ from audit import (
     Action,
     ApprovalDecision,
     ApprovalFacts,
-    AuditEvent,
-    AuditLog,
     ConfigFacts,
     ErrorFacts,
     EventType,
-    Outcome,
-    Part,
     Receipt,
-    shorten,
 )
 from guard.accessgrants import TableGrant, needs_of
 from guard.caller import Caller
 from guard.errors import Refusal
 from guard.logtext import log_safe
+from guard.requesttrail import RequestTrail
 from store.access import AccessRequest
 
 
-class AccessTrail:
+class AccessTrail(RequestTrail[AccessRequest]):
     """Writes what is done to a request. Every method raises `audit.AuditError` when it cannot."""
-
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
 
     def requested(self, caller: Caller, request: AccessRequest) -> Receipt:
         """Writes that somebody asks for access."""
@@ -109,26 +102,8 @@ class AccessTrail:
             ErrorFacts(type="refused", code=refusal.rule, message=log_safe(refusal.reason)),
         )
 
-    def _write(
-        self,
-        type_: EventType,
-        caller: Caller,
-        request: AccessRequest,
-        outcome: Outcome,
-        summary: str,
-        *parts: Part,
-    ) -> Receipt:
-        return self._log.append(
-            AuditEvent(
-                type=type_,
-                actor=caller.actor(),
-                outcome=outcome,
-                summary=shorten(log_safe(summary)),
-                session=caller.session,
-                request=caller.request,
-                parts=(Action(kind="access", source=request.source), *parts),
-            )
-        )
+    def _action(self, request: AccessRequest) -> Action:
+        return Action(kind="access", source=request.source)
 
 
 def _facts(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from guard.errors import ConfigurationError
 
@@ -83,6 +84,32 @@ def server_address(url: str, engine: str) -> ServerAddress:
             "characters in the password percent-encoded."
         )
     return ServerAddress(user=user, host=host or _socket(parts), database=database, url=text)
+
+
+_AUTHORITY: Mapping[str, Mapping[str, str]] = {
+    "postgres": {"sslrootcert": "{file}", "sslmode": "verify-full"},
+    "mysql": {"ssl_ca": "{file}"},
+}
+
+
+def trusting(address: ServerAddress, engine: str, authority: Path) -> ServerAddress:
+    """Returns the address of a server that must show a certificate which `authority` has signed.
+
+    `authority` is a file of certificates in PEM. The certificate must be for the server's name.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or the URL itself says how to encrypt.
+    """
+    if any(key.startswith("ssl") for key in parse_qs(urlsplit(address.url).query)):
+        raise ConfigurationError(
+            "The policy names a ca_file and the URL has an option of its own for encryption. Say "
+            "it in one place."
+        )
+    if not authority.is_file() or not os.access(authority, os.R_OK):
+        raise ConfigurationError("The file that ca_file names is not there or cannot be read.")
+    options = {k: v.format(file=authority) for k, v in _AUTHORITY[engine].items()}
+    joined = "&" if "?" in address.url else "?"
+    return replace(address, url=f"{address.url}{joined}{urlencode(options, quote_via=quote)}")
 
 
 def _socket(parts: SplitResult) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audit import Actor, new_id
-from guard.policy import Principal
+from guard.principal import Principal
 
 Channel = Literal["agent", "sql", "command_line", "console"]
 

@@ -41,19 +41,24 @@ _SCHEMAS = {
 
 
 def check_calls(
-    statement: Statement, nodes: Sequence[exp.Expr], *, scoped: bool
+    statement: Statement,
+    nodes: Sequence[exp.Expr],
+    *,
+    scoped: bool,
+    own: frozenset[str] | None = None,
 ) -> tuple[tuple[str, ...], list[Refusal]]:
     """Returns the functions called, lower-case and sorted, and what is wrong with them.
 
     `nodes` are all calls of the tree. With `scoped`, functions that describe the database are
-    refused: a catalog limits what the person may know of it.
+    refused: a catalog limits what the person may know of it. `own` are the functions of the
+    connected server, None where the list of the dialect is enough.
     """
     listed = functions_of(statement.dialect)
     names: set[str] = set()
     unexplained: list[Token] = []
     for word in statement.calls:
         name = _name(word, statement.dialect)
-        if word.token_type != TokenType.IDENTIFIER and _is_syntax(name):
+        if word.token_type != TokenType.IDENTIFIER and is_syntax(name):
             continue
         if _may_be_stored(word, statement):
             unexplained.append(word)
@@ -67,6 +72,8 @@ def check_calls(
         problems.extend(_check_node(node, statement, listed))
     if scoped:
         problems.extend(_introspects(n) for n in sorted(names & listed.introspection))
+    if own is not None:
+        problems.extend(_absent(n) for n in sorted(names - own) if not is_syntax(n))
     return tuple(sorted(names)), problems
 
 
@@ -106,7 +113,8 @@ def _name(word: Token, dialect: str) -> str:
     return word.text if exact else word.text.lower()
 
 
-def _is_syntax(name: str) -> bool:
+def is_syntax(name: str) -> bool:
+    """True for a word, in small letters, that may stand before a bracket without calling."""
     return name in _SYNTAX or not (name[:1].isalpha() or name[:1] == "_") or " " in name
 
 
@@ -227,4 +235,13 @@ def _introspects(name: str) -> Refusal:
         reason=f"The function {name} describes the database beyond the tables you can read.",
         part=name,
         alternative="Use the list of tables and columns of this source.",
+    )
+
+
+def _absent(name: str) -> Refusal:
+    return Refusal(
+        rule="function.unknown",
+        reason=f"This server has no function {name} of its own, so the name may be somebody's.",
+        part=name,
+        fixable=True,
     )

@@ -88,6 +88,11 @@ class Catalog:
     source: str
     dialect: str
     tables: tuple[Table, ...]
+    functions: frozenset[str] | None = None
+    """The names, lower-case, that the server itself takes for a function of its own; any other may
+    be somebody's. None where nobody's function can stand under a name of the reviewed list."""
+    shadowed: frozenset[str] = frozenset()
+    """The names of functions and operators of somebody's own that a change might call."""
     _index: Mapping[str, Table] = field(init=False, repr=False, compare=False)
     _exact: Mapping[tuple[str | None, str], Table] = field(init=False, repr=False, compare=False)
 

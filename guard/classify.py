@@ -12,6 +12,7 @@ from guard.access import Access as Access
 from guard.access import Clause as Clause
 from guard.access import ColumnUse as ColumnUse
 from guard.access import Tier as Tier
+from guard.accounted import unaccounted
 from guard.casing import casing_problems
 from guard.catalog import Catalog
 from guard.errors import Refusal, Refused
@@ -19,6 +20,7 @@ from guard.names import cte_of, find_table
 from guard.nodes import verb_of
 from guard.resolve import resolve
 from guard.schemachange import schema_change_of
+from guard.shadowing import shadowing_problems
 from guard.statement import Statement
 from guard.survey import Survey, survey
 from guard.views import expand, is_target
@@ -83,7 +85,7 @@ def _defining(statement: Statement, catalog: Catalog, verb: str) -> Access:
 
 
 def _resolved(statement: Statement, catalog: Catalog) -> Access:
-    found = survey(statement, scoped=True)
+    found = survey(statement, scoped=True, own=catalog.functions)
     verb = verb_of(statement.tree)
     if found.tier not in ("read", "write") or isinstance(statement.tree, exp.Show | exp.Pragma):
         if found.tier == "ddl":
@@ -100,10 +102,13 @@ def _resolved(statement: Statement, catalog: Catalog) -> Access:
         )
     named = _known(found, catalog)
     expanded = expand(statement.tree, catalog)
-    behind = [survey(d, scoped=False) for d in expanded.definitions]
+    behind = [survey(d, scoped=False, own=catalog.functions) for d in expanded.definitions]
     resolution = resolve(expanded.tree, catalog)
     within = [p for view in behind for p in _of_view(view)]
     within += casing_problems(expanded.tree, catalog)
+    within += unaccounted(statement, catalog)
+    within += [p for d in expanded.definitions for p in unaccounted(d, catalog)]
+    within += shadowing_problems(statement, found, catalog)
     return Access(
         tier=found.tier,
         verb=verb,

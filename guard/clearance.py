@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from audit import Action
 from guard.caller import Caller
+from guard.decision import Allow, Deny, Hold
 from guard.errors import GuardError, Refused, refuse
 from guard.judging import Judgement, check_tool, judge, scope_in
 from guard.limitpolicy import Limits
 from guard.masking import Masking
-from guard.policy import Allow, Deny, Hold, Scope
 from guard.policyfile import Policy
 from guard.reading import Ready
 from guard.remembered import Footing, Known, Remembered, under
 from guard.rewrite import GuardedQuery, rewrite
+from guard.rights import Scope
 from guard.source import Source, Sources
 from guard.templates import RUN_QUERY, Tool
 from guard.trail import Heard, Trail
@@ -87,7 +89,7 @@ class Clearance:
             allow = with_rows(allow, rows(judged.scope.limits))
         query = asked.seen.query if asked.seen else self._rewritten(judged, allow, heard)
         if rows is None and asked.seen is None:
-            known = Known(judged=judged, query=query, shape=heard.action.statement or "")
+            known = Known(judged=judged, query=query, action=heard.action)
             self._remembered.keep(call.caller.principal.id, asked.footing, call.sql, known)
         heard = self._trail.allowed(heard, allow, judged)
         return Ready(target=asked.target, heard=heard, judged=judged, allow=allow, query=query)
@@ -110,10 +112,10 @@ class Clearance:
         known = None if write else self._masking.known(person, session, call.source)
         catalog = None  # until it is known, no quoted name is
 
-        def heard(shape: str | None = None) -> Heard:
+        def heard(action: Action | None = None) -> Heard:
             tool = call.tool or RUN_QUERY
             return self._trail.heard(
-                call.sql, call.source, caller, call.why, policy, catalog, tool, shape
+                call.sql, call.source, caller, call.why, policy, catalog, tool, action
             )
 
         try:
@@ -126,7 +128,7 @@ class Clearance:
             if seen is not None:
                 return _Judged(
                     target=target,
-                    heard=heard(seen.shape),
+                    heard=heard(seen.action),
                     judged=under(scope, seen),
                     footing=footing,
                     seen=seen,

@@ -10,7 +10,7 @@ from guard.changes import load
 from guard.errors import Illegal, refuse
 from guard.inbox import REVIEWERS, Inbox, is_cut
 from guard.inforce import InForce
-from guard.policy import Principal
+from guard.principal import Principal
 from guard.quorum import Quorum, count
 from store import Connection, Store, approvals, changes, views
 from store.changes import StoredChange

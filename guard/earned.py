@@ -16,7 +16,7 @@ from guard.caller import Caller
 from guard.changes import Kept, load
 from guard.errors import Illegal, Refused, refuse
 from guard.inforce import InForce
-from guard.policy import Principal
+from guard.principal import Principal
 from guard.reviewtrail import ReviewTrail
 from guard.settlement import GATEHOUSE
 from guard.shapes import Shape, shape_of

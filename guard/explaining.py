@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from guard.caller import Caller
 from guard.catalog import Catalog
+from guard.decision import Allow, Deny
 from guard.errors import Refusal, Refused, refuse
 from guard.judging import Judgement, judge, scope_in
 from guard.masking import verdicts
-from guard.policy import Allow, Deny
 from guard.policyfile import Policy
 from guard.rewrite import GuardedQuery, rewrite
 from redaction import ColumnVerdict

@@ -23,6 +23,7 @@ from guard.budget import Budget
 from guard.caller import Caller
 from guard.catalog import Catalog
 from guard.clearance import Call, Clearance
+from guard.decision import Allow
 from guard.engines.base import Cancel
 from guard.errors import GuardError, Interrupted, Refused, refuse
 from guard.inforce import InForce
@@ -31,7 +32,6 @@ from guard.limitpolicy import Limits
 from guard.limitrules import Asked
 from guard.logtext import log_safe
 from guard.masking import Masking
-from guard.policy import Allow, scope_of, visible
 from guard.policyfile import Policy, SourcePolicy
 from guard.proposals import Proposal, Proposals, Proposed
 from guard.reading import Reading
@@ -40,6 +40,7 @@ from guard.reveal import Revealed, RevealRequest, revealable
 from guard.revealbudget import RevealBudget
 from guard.revealing import Revealing
 from guard.rewrite import rewrite
+from guard.rights import scope_of, visible
 from guard.source import Sources
 from guard.standing import Standing
 from guard.templates import PROPOSE_CHANGE, RUN_QUERY, Template, Tool

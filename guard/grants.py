@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guard.catalog import Catalog, Table
+from guard.decision import Terms
 from guard.limitpolicy import Limits
-from guard.policy import Terms
 from guard.policyfile import Policy, RoleGrant
 from guard.rewriting.filters import row_filters
 

@@ -165,7 +165,10 @@ class _Plan:
             "NOBYPASSRLS NOINHERIT CONNECTION LIMIT 20;"
         )
         yield f"ALTER ROLE {name} SET idle_in_transaction_session_timeout = 300000;"
-        yield f"GRANT CONNECT ON DATABASE {_quoted(self._facts.database)} TO {name};"
+        database = _quoted(self._facts.database)
+        yield f"GRANT CONNECT ON DATABASE {database} TO {name};"
+        yield "-- Very many changed rows are compared in temporary tables; a preview leaves none."
+        yield f"GRANT TEMPORARY ON DATABASE {database} TO {name};"
         yield from self._usage(writer)
         for table in tables:
             rights = "SELECT, INSERT, UPDATE, DELETE"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from guard.policy import Principal
     from guard.policyfile import IdentityPolicy
+    from guard.principal import Principal
 
 
 @dataclass(frozen=True, kw_only=True)

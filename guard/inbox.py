@@ -26,8 +26,9 @@ from guard.errors import Illegal
 from guard.inforce import InForce
 from guard.lineage import Lineage, Origin
 from guard.masking import Masking
-from guard.policy import Principal, Scope, scope_of
+from guard.principal import Principal
 from guard.quorum import REVIEWERS, count
+from guard.rights import Scope, scope_of
 from guard.risk import load_reasons
 from guard.schemaviews import may_see_definition, schema_views
 from guard.source import Sources

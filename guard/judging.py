@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from guard.caller import Caller
 from guard.catalog import Catalog
 from guard.classify import Access, classify
+from guard.decision import Decision
 from guard.errors import Refused, refuse
 from guard.needs import Need
-from guard.policy import Decision, Scope, decide, narrowed, reopens, scope_of
+from guard.policy import decide
 from guard.policyfile import Policy
 from guard.pseudonyms import Known, check_text, resolved
+from guard.rights import Scope, narrowed, reopens, scope_of
 from guard.statement import Statement, parse
 from guard.templates import Template, Tool, bound
 from guard.toolpolicy import BUILT_IN

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from guard.errors import Refused
 from guard.judging import bound_in, check_tool
-from guard.policy import Scope
 from guard.policyfile import Policy
+from guard.rights import Scope
 from guard.templates import Template, Tool, bound
 from store import Store, changes, steps
 

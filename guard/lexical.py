@@ -202,7 +202,7 @@ def check_tokens(found: Sequence[Token], text: str, dialect: str) -> None:
     if ";" in text:
         _one_only(found)
     openers = _OPENERS.get(dialect, _OPENERS[""])
-    if any(o in text for o in openers) and any(o in _unquoted(text, found) for o in openers):
+    if any(o in text for o in openers) and any(o in unquoted(text, found) for o in openers):
         raise refuse(
             "statement.comment",
             "The statement holds a comment that some servers execute. Leave it out.",
@@ -236,7 +236,7 @@ def _one_only(found: Sequence[Token]) -> None:
         )
 
 
-def _unquoted(text: str, found: Sequence[Token]) -> str:
+def unquoted(text: str, found: Sequence[Token]) -> str:
     """Returns `text` with every quoted token blanked, positions kept."""
     parts = []
     position = 0
@@ -296,7 +296,7 @@ def _unreadable(part: str) -> Refused:
 
 
 def _check_letters(text: str, found: Sequence[Token]) -> None:
-    outside = _unquoted(text, found)
+    outside = unquoted(text, found)
     for char in dict.fromkeys(outside):
         if not char.isascii() and not char.isalnum() and unicodedata.category(char)[0] != "M":
             raise refuse(

@@ -13,8 +13,8 @@ from typing import Literal
 from guard import modelrules
 from guard.errors import Refused, refuse
 from guard.limitpolicy import Limits
-from guard.policy import Principal
 from guard.policyfile import Policy
+from guard.principal import Principal
 from store import ledger
 from store.ledger import Claim, Counter, Resource, ScopeKind
 

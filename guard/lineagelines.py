@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from guard.accounted import unaccounted
 from guard.catalog import Catalog
 from guard.errors import ConfigurationError, Refused
 from guard.lineage import is_read, is_sensitive, trace
@@ -80,7 +81,7 @@ def _judged(
         catalogs[question.dialect] = _catalog(schema_sql, tags, question.dialect)
     catalog = catalogs[question.dialect]
     lineage = trace(statement, catalog)
-    if not lineage.columns:
+    if not lineage.columns or next(unaccounted(statement, catalog), None) is not None:
         return {"unknown": True}
     return {
         "sensitive": [is_sensitive(origin, catalog) for origin in lineage.columns],

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from guard.catalog import Catalog
 from guard.lineage import Lineage, Origin
-from guard.policy import Scope
 from guard.pseudonyms import Holder, Known, Pseudonyms
+from guard.rights import Scope
 from redaction import (
     Basis,
     ColumnReport,

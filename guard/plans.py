@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from guard.accessgrants import TableGrant
 from guard.catalog import Catalog, Table
 from guard.needs import Need
-from guard.policy import Scope
 from guard.policyfile import Policy
+from guard.rights import Scope
 
 
 @dataclass(frozen=True, kw_only=True)

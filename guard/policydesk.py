@@ -27,8 +27,8 @@ from guard.errors import ConfigurationError, Illegal, refuse
 from guard.explaining import Explained, explain
 from guard.inforce import InForce
 from guard.logtext import log_safe, without_literals
-from guard.policy import Principal
 from guard.policyfile import Policy, load_policy, parse_policy
+from guard.principal import Principal
 from guard.replay import Replay, Replayer
 from guard.source import Sources
 from store import Store, candidates, policies

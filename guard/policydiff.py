@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from guard.catalog import Catalog, Table
-from guard.policy import Principal, Scope, scope_of
 from guard.policyfile import Policy, SourcePolicy
+from guard.principal import Principal
+from guard.rights import Scope, scope_of
 from guard.templates import takes, touched
 from guard.toolpolicy import BUILT_IN, TemplatePolicy
 

@@ -16,7 +16,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from guard.address import Address, FileAddress, ServerAddress, ServerReach, server_address
+from guard.address import (
+    Address,
+    FileAddress,
+    ServerAddress,
+    ServerReach,
+    server_address,
+    trusting,
+)
 from guard.approvalpolicy import Approvals, AutoApply
 from guard.auditpolicy import AuditPolicy
 from guard.errors import ConfigurationError
@@ -82,6 +89,9 @@ class SourcePolicy(_Part):
     database_secret: str | None = None
     write_secret: str | None = None
     """Names the variable that holds the URL of the login that writes; servers only."""
+    ca_file: str | None = None
+    """A file of certificates in PEM, beside the policy or absolute. The server must show one that
+    these have signed and that is for its name; servers only."""
     schemas: tuple[str, ...] = ()
     """Where names are looked up, the first schema first; PostgreSQL only, default `public`."""
     identity: IdentityPolicy = IdentityPolicy()
@@ -113,7 +123,7 @@ class SourcePolicy(_Part):
             return self
         if (self.database is None) == (self.database_secret is None):
             raise ValueError("set exactly one of database and database_secret")
-        for key in ("write_secret", "schemas"):
+        for key in ("write_secret", "schemas", "ca_file"):
             if getattr(self, key):
                 raise ValueError(f"{key} is for servers; {self.engine} is a file")
         if self.identity != IdentityPolicy():
@@ -434,7 +444,7 @@ class Policy(_Part):
         value = _secret(source, settings.database_secret, environment)
         if settings.engine not in SERVERS:
             return FileAddress(path=Path(value))
-        reading = _server(source, settings, settings.database_secret, value)
+        reading = self._server(source, settings.database_secret, value)
         if settings.write_secret is not None and environment.get(settings.write_secret):
             self._two_logins(source, reading, environment)
         return reading
@@ -469,13 +479,23 @@ class Policy(_Part):
     ) -> ServerAddress:
         settings = self.sources[source]
         value = _secret(source, settings.write_secret, environment)
-        writing = _server(source, settings, settings.write_secret, value)
+        writing = self._server(source, settings.write_secret, value)
         if writing.user.casefold() == reading.user.casefold():
             raise ConfigurationError(
                 f"{settings.database_secret} and {settings.write_secret} of the source {source} "
                 "are the same login. Reads must not hold a login that can write: make two."
             )
         return writing
+
+    def _server(self, source: str, name: str | None, value: str) -> ServerAddress:
+        settings = self.sources[source]
+        try:
+            found = server_address(value, settings.engine)
+            if settings.ca_file is None:
+                return found
+            return trusting(found, settings.engine, self.folder / settings.ca_file)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{name} of the source {source}: {error}") from None
 
     def reach_of(self, source: str) -> ServerReach:
         """Returns what a server's adapter needs to know of the policy besides the login."""
@@ -500,13 +520,6 @@ def _secret(source: str, name: str | None, environment: Mapping[str, str]) -> st
             "Set it, or put it into .streamlit/secrets.toml."
         )
     return value
-
-
-def _server(source: str, settings: SourcePolicy, name: str | None, value: str) -> ServerAddress:
-    try:
-        return server_address(value, settings.engine)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{name} of the source {source}: {error}") from None
 
 
 def load_policy(path: Path) -> Policy:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import threading
+from contextlib import suppress
 from dataclasses import replace
 
 from guard.approvalpolicy import Approvals
@@ -20,11 +23,17 @@ from guard.shapes import shape_of
 from guard.source import Sources
 from guard.underway import Running
 from guard.writer import Writer
-from store import Store, StoreConflict, changes
+from store import IllegalMove, Store, StoreConflict, StoreError, changes
 from store.changes import NewChange, Preview, StoredChange
+
+_log = logging.getLogger(__name__)
 
 STOPPED = "The preview was stopped before its end. Nothing was changed."
 """What a request says whose preview somebody stopped."""
+_GIVEN_UP = "The preview failed. Nothing was changed; the console's own log says why."
+_SOON_SECONDS = 1.0
+"""What a small preview takes at most; nobody needs to see how far that is."""
+_LEAVING_SECONDS = 5.0
 
 
 def _stopped(error: GuardError) -> bool:
@@ -51,6 +60,8 @@ class Previews:
         self._notices = notices
         self._policies = policies
         self.running = Running()
+        self._behind: dict[threading.Thread, Cancel] = {}
+        self._lock = threading.Lock()
 
     @property
     def _settings(self) -> Approvals:
@@ -64,15 +75,60 @@ class Previews:
         Raises:
             GuardError: it could not be previewed; it stands as failed with the reason.
         """
-        now = self._store.now()
-        expires = now + dt.timedelta(hours=self._settings.expires_hours)
         try:
-            with self._store.write() as conn:
-                stored = changes.create(conn, new, now=now, expires_at=expires)
-                changes.move(conn, stored.id, "draft", "previewing", now=now)
+            stored = self._made(new)
         except StoreConflict:
             return self._again(new, change, caller, cancel)
         return self.preview(stored, change, caller, cancel=cancel)
+
+    def begin(self, new: NewChange, change: Change, caller: Caller) -> int:
+        """Returns the number of a new request, whose preview is made meanwhile.
+
+        `running` says how far it is and stops it. What fails stands on the request, as ever.
+        """
+        stored, cancel = self._made(new), Cancel()
+        thread = threading.Thread(
+            target=self._follow,
+            args=(stored, change, caller, cancel),
+            name=f"preview-{stored.id}",
+            daemon=True,
+        )
+        with self._lock:
+            self._behind[thread] = cancel
+        thread.start()
+        thread.join(_SOON_SECONDS)
+        return stored.id
+
+    def close(self) -> None:
+        """Stops the previews that `begin` began; each is rolled back and says so."""
+        with self._lock:
+            left = dict(self._behind)
+        for cancel in left.values():
+            cancel.set()
+        for thread in left:
+            thread.join(_LEAVING_SECONDS)
+
+    def _follow(self, stored: StoredChange, change: Change, caller: Caller, cancel: Cancel) -> None:
+        try:
+            self.preview(stored, change, caller, cancel=cancel)
+        except GuardError:
+            pass  # the request says why
+        except Exception:  # nobody waits for it, so this is where it can be read
+            _log.exception("the preview of request %d was given up", stored.id)
+            with suppress(StoreError, IllegalMove), self._store.write() as conn:
+                now = self._store.now()
+                changes.move(conn, stored.id, "previewing", "failed", now=now, error=_GIVEN_UP)
+        finally:
+            with self._lock:
+                self._behind.pop(threading.current_thread(), None)
+
+    def _made(self, new: NewChange) -> StoredChange:
+        now = self._store.now()
+        expires = now + dt.timedelta(hours=self._settings.expires_hours)
+        with self._store.write() as conn:
+            stored = changes.create(conn, new, now=now, expires_at=expires)
+            changes.move(conn, stored.id, "draft", "previewing", now=now)
+        return stored
 
     def _again(
         self, new: NewChange, change: Change, caller: Caller, cancel: Cancel | None

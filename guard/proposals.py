@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from guard.decision import Hold
 from guard.engines.base import Cancel
 from guard.judging import Judgement
-from guard.policy import Hold
 from guard.trail import Heard
 
 

@@ -17,7 +17,7 @@ from sqlglot import exp
 from guard.access import TokenUse
 from guard.classify import Access
 from guard.errors import Refused, refuse
-from guard.policy import Scope
+from guard.rights import Scope
 from guard.statement import Statement
 from redaction import canonical, count_masks, is_pseudonym, mask_tokens
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from guard.policy import Principal
+from guard.principal import Principal
 from store import Connection, approvals
 from store.changes import StoredChange
 

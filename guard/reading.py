@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import telemetry
 from guard.budget import Budget, Spending
 from guard.caps import expected, returned, stopped
+from guard.decision import Allow
 from guard.engines.base import Cancel, Rows
 from guard.errors import GuardError, Interrupted, Refusal, Refused, SourceUnavailable, refuse
 from guard.judging import Judgement
 from guard.limitrules import Asked, price_of
 from guard.masking import Masked, Masking
-from guard.policy import Allow
 from guard.result import Result
 from guard.rewrite import GuardedQuery
 from guard.source import Source

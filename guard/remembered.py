@@ -13,11 +13,13 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from audit import Action
 from guard.catalog import Catalog
+from guard.decision import Allow
 from guard.judging import Judgement
-from guard.policy import Allow, Scope, narrowed
 from guard.policyfile import Policy
 from guard.rewrite import GuardedQuery
+from guard.rights import Scope, narrowed
 from redaction import mask_tokens
 
 LONGEST = 4_000
@@ -30,11 +32,11 @@ _Place = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """One read, ready to run. `shape` is its text without literals, as the trail has it."""
+    """One read, ready to run. `action` is what the trail has of its text: no literal of it."""
 
     judged: Judgement
     query: GuardedQuery
-    shape: str
+    action: Action
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,14 +19,15 @@ from pydantic import TypeAdapter
 from audit import Action, Agent, AuditEvent, AuditLog, Filter
 from guard.caller import Caller
 from guard.catalog import Catalog
+from guard.decision import Allow, Hold
 from guard.errors import ConfigurationError, Refused, SourceUnavailable
 from guard.explaining import explain
 from guard.inforce import InForce
 from guard.judging import scope_in
 from guard.kept import Kept, kept
 from guard.logtext import without_literals
-from guard.policy import Allow, Hold, Principal
 from guard.policyfile import Policy
+from guard.principal import Principal
 from guard.source import Sources, reach_of
 from redaction import mask_tokens
 from store import Store

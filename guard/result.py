@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from guard.policy import Allow
+from guard.decision import Allow
 from redaction import ColumnReport
 
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]

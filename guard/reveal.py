@@ -17,8 +17,8 @@ from guard.errors import Refused, refuse
 from guard.judging import Judgement
 from guard.lexical import words
 from guard.lineage import Lineage, Origin
-from guard.policy import Scope
 from guard.result import Plain, plain_rows
+from guard.rights import Scope
 from redaction import (
     ENCODED,
     SECRET,

@@ -8,7 +8,7 @@ from typing import Self
 
 from guard.errors import refuse
 from guard.limitpolicy import Limits
-from guard.policy import Principal
+from guard.principal import Principal
 from store import IllegalMove, Store, ledger
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from guard.caller import Caller
 from guard.changes import load
+from guard.decision import Hold
 from guard.diff import Diff
 from guard.engines.base import Cancel, Change
 from guard.errors import (
@@ -26,8 +27,8 @@ from guard.inforce import InForce
 from guard.judging import judge, scope_in
 from guard.logtext import sha256_of
 from guard.notices import Notices
-from guard.policy import Hold, Principal
 from guard.previews import Previews
+from guard.principal import Principal
 from guard.proposals import Proposal, Proposed
 from guard.reviewtrail import ReviewTrail
 from guard.settlement import GATEHOUSE, Settlement
@@ -176,6 +177,23 @@ class Review(Voting):
             Refused: rows have changed since, so it cannot be taken back.
         """
         caller = self._current(caller)
+        return self._previews.request(*self._undoing(change, caller, reason), caller)
+
+    def begin_undo(self, change: int, caller: Caller, reason: str) -> int:
+        """Returns the number of the request that `undo` makes; its preview is made meanwhile.
+
+        Raises:
+            Illegal: it was not executed, or an undo of it waits already.
+            Refused: the policy does not let this person propose it.
+        """
+        caller = self._current(caller)
+        return self._previews.begin(*self._undoing(change, caller, reason), caller)
+
+    def close(self) -> None:
+        """Stops the previews that nobody waits for."""
+        self._previews.close()
+
+    def _undoing(self, change: int, caller: Caller, reason: str) -> tuple[NewChange, Change]:
         stored = self._load(change, caller)
         with self._store.read() as conn:
             image = changes.undo_image(conn, change)
@@ -198,9 +216,7 @@ class Review(Voting):
             conversation=stored.conversation,
             undo_of=change,
         )
-        return self._previews.request(
-            new, Change(source=new.source, sql=None, undo_image=image), caller
-        )
+        return new, Change(source=new.source, sql=None, undo_image=image)
 
     def refresh(self) -> tuple[int, ...]:
         """Previews anew what was approved and not applied in time; returns the numbers."""

@@ -7,13 +7,10 @@ from audit import (
     ApprovalDecision,
     ApprovalFacts,
     AuditEvent,
-    AuditLog,
     ConfigFacts,
     Effect,
     ErrorFacts,
     EventType,
-    Outcome,
-    Part,
     PolicyFacts,
     Receipt,
     shorten,
@@ -22,15 +19,13 @@ from guard.caller import Caller
 from guard.diff import Diff
 from guard.errors import GuardError, Interrupted, Refused
 from guard.logtext import counted, log_safe, sha256_of, without_literals
+from guard.requesttrail import RequestTrail
 from guard.risk import Risk
 from store.changes import StoredChange
 
 
-class ReviewTrail:
+class ReviewTrail(RequestTrail[StoredChange]):
     """Writes what is done to a request. Every method raises `audit.AuditError` when it cannot."""
-
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
 
     def requested(self, caller: Caller, change: StoredChange, diff: Diff, risk: Risk) -> Receipt:
         """Writes that a request waits for review, and how risky it was found."""
@@ -212,46 +207,21 @@ class ReviewTrail:
             fingerprint=change.fingerprint,
         )
 
-    def _write(
-        self,
-        type_: EventType,
-        caller: Caller,
-        change: StoredChange,
-        outcome: Outcome,
-        summary: str,
-        *parts: Part,
-    ) -> Receipt:
-        return self._log.append(self._event(type_, caller, change, outcome, summary, *parts))
+    def _session(self, caller: Caller, request: StoredChange) -> str | None:
+        return request.conversation or caller.session
 
-    def _event(
-        self,
-        type_: EventType,
-        caller: Caller,
-        change: StoredChange,
-        outcome: Outcome,
-        summary: str,
-        *parts: Part,
-    ) -> AuditEvent:
+    def _action(self, request: StoredChange) -> Action:
         shape = (
-            f"undo of request {change.undo_of}"
-            if change.undo_of is not None
-            else log_safe(without_literals(change.statement, "sqlite"))
+            f"undo of request {request.undo_of}"
+            if request.undo_of is not None
+            else log_safe(without_literals(request.statement, "sqlite"))
         )
-        action = Action(
+        return Action(
             kind="change",
-            source=change.source,
+            source=request.source,
             statement=shape,
-            statement_hmac=self._log.digest(change.statement),
+            statement_hmac=self._log.digest(request.statement),
             template_sha256=sha256_of(shape),
-        )
-        return AuditEvent(
-            type=type_,
-            actor=caller.actor(),
-            outcome=outcome,
-            summary=shorten(log_safe(summary)),
-            session=change.conversation or caller.session,
-            request=caller.request,
-            parts=(action, *parts),
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
+from functools import lru_cache
 
 from sqlglot import exp
 
 from guard.catalog import Catalog
+from guard.decision import Allow, Terms
 from guard.errors import Refused, refuse
 from guard.identity import NO_IDENTITY, Identity
 from guard.lineage import Lineage, is_read, summarise
-from guard.policy import Allow, Terms
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
@@ -19,6 +20,7 @@ from guard.rewriting.settled import settled, too_long
 from guard.rewriting.spelling import bare, faithful, without_dual
 from guard.rewriting.tables import Tables
 from guard.rewriting.unveiled import Values, unveiled
+from guard.same import Same
 from guard.statement import Statement
 from guard.tracing import Plan, Walk
 from guard.views import expand_views
@@ -90,7 +92,7 @@ def rewrite(
 def _rewritten(
     statement: Statement, terms: Terms, catalog: Catalog, values: Values
 ) -> GuardedQuery:
-    reach = _in_reach(catalog, terms)
+    reach = _in_reach(Same(catalog), terms.readable)
     filters = row_filters(terms, catalog)
     tables = Tables(catalog=reach, filters=filters)
     tree = without_dual(bare(expand_views(statement.tree, reach)), catalog.dialect)
@@ -120,15 +122,17 @@ def _rewritten(
     )
 
 
-def _in_reach(catalog: Catalog, terms: Terms) -> Catalog:
-    """Returns the part of the catalog that the terms name: other tables do not exist for it."""
-    allowed = {name.casefold(): {c.casefold() for c in columns} for name, columns in terms.readable}
+@lru_cache(maxsize=50)  # each keeps a catalog alive
+def _in_reach(whole: Same[Catalog], readable: tuple[tuple[str, tuple[str, ...]], ...]) -> Catalog:
+    """Returns the part of the catalog that is readable: other tables do not exist for it."""
+    catalog = whole.it
+    allowed = {name.casefold(): {c.casefold() for c in columns} for name, columns in readable}
     tables = tuple(
         Catalog.only(t, [c for c in t.columns if c.name.casefold() in allowed[t.name.casefold()]])
         for t in catalog.tables
         if t.name.casefold() in allowed
     )
-    return Catalog(source=catalog.source, dialect=catalog.dialect, tables=tables)
+    return replace(catalog, tables=tables)
 
 
 def _untraceable(plan: Plan) -> Refused:

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from audit import SYSTEM, Action, AuditEvent, AuditLog, Effect, ErrorFacts, shorten
 from guard.catalog import Catalog
+from guard.decision import Allow, Terms
 from guard.engines.base import Cancel, Engine
 from guard.errors import GuardError
 from guard.limitpolicy import Limits
 from guard.logtext import without_literals
-from guard.policy import Allow, Terms
 from guard.rewrite import rewrite
 from guard.statement import parse
 from guard.values import Place, listable, listing

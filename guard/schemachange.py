@@ -7,32 +7,15 @@ not in the list stays refused, whoever approves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlglot import exp
 
-from guard.access import ColumnUse
+from guard.access import SchemaChange
 from guard.catalog import Catalog
 from guard.errors import Refused, refuse
 from guard.names import find_table
 from guard.schemacolumns import columns_of, renamed
 from guard.statement import Statement
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchemaChange:
-    """The tables that a change of the schema names; `created` is the new one, if there is one.
-
-    `any_table` is true for an index that is dropped: its name does not tell whose it is. `columns`
-    are those of known tables: `where` for one whose values are tried, else `output`. `renamed` is
-    the column that gets another name.
-    """
-
-    tables: tuple[str, ...]
-    created: str | None = None
-    any_table: bool = False
-    columns: tuple[ColumnUse, ...] = ()
-    renamed: str | None = None
 
 
 def _args(*names: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from guard.catalog import Catalog
 from guard.changes import SchemaView
 from guard.diff import Diff, SchemaDiff
-from guard.policy import Scope
+from guard.rights import Scope
 
 
 def schema_views(

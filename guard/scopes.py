@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from guard.catalog import Table
+from guard.same import Same
 
 Base = tuple[str, str]
 """A real column: table and column, as the catalog spells them."""
@@ -125,6 +127,12 @@ class Relation:
 
 def table_outputs(table: Table) -> Outputs:
     """Returns the columns of a base table."""
+    return _outputs_of(Same(table))
+
+
+@lru_cache(maxsize=2_000)
+def _outputs_of(key: Same[Table]) -> Outputs:
+    table = key.it
     columns = []
     for column in table.columns:
         base = (table.name, column.name)

@@ -9,7 +9,7 @@ from guard.caller import Caller
 from guard.changes import load
 from guard.diff import Diff
 from guard.errors import GuardError, SourceUnavailable
-from guard.policy import Principal
+from guard.principal import Principal
 from guard.reviewtrail import ReviewTrail
 from guard.source import Sources
 from guard.writer import Writer

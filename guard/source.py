@@ -81,6 +81,7 @@ def reach_of(policy: Policy, source: str) -> tuple[object, ...]:
         s.database,
         s.database_secret,
         s.write_secret,
+        s.ca_file,
         s.schemas,
         s.identity,
         s.writes,

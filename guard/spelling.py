@@ -5,6 +5,7 @@ the engine will do and renders to text the engine accepts:
 
 - PostgreSQL: an operator the parser has no sign for, `a ~= b`, becomes `a OPERATOR(~=) b`; a
   constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`;
+  `log10(x)`, which would be written as one of another type, becomes `log(x)`;
   `COLLATION FOR (x)` becomes the call it stands for, `substring(a SIMILAR b ESCAPE c)` the same
   with commas, and ORDER BY x USING < or > is ascending or descending.
 - MySQL: `MATCH a, b AGAINST ('x')` gets the optional brackets; `\N` becomes NULL; a statement
@@ -341,7 +342,15 @@ def _names_table(before: Token, token: Token) -> bool:
     )
 
 
+def _logarithms(found: Sequence[Token]) -> Iterator[Token]:
+    for word, after in zip(found, [*found[1:], None], strict=True):
+        called = after is not None and after.token_type == TokenType.L_PAREN
+        named = called and word.token_type == TokenType.VAR and word.text.lower() == "log10"
+        yield _like(word, TokenType.VAR, "log") if named else word
+
+
 _POSTGRES = (
+    ("log10", re.compile(r"\blog10\s*\(", re.IGNORECASE), _logarithms),
     ("collation", re.compile(r"\bcollation\s+for\b", re.IGNORECASE), _collations),
     ("similar", re.compile(r"\bsimilar\b(?!\s+to\b)", re.IGNORECASE), _similars),
     ("using", re.compile(r"\busing\s*[<>]", re.IGNORECASE), _orders),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guard.policy import Principal
+from guard.principal import Principal
 from store.policies import Head
 
 

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from sqlglot import exp
@@ -32,14 +32,16 @@ class Statement:
     """Exactly one parsed statement. `text` is what was given, byte for byte.
 
     `calls` are the words that stand before a bracket, as the text has them: every function the
-    engine could see is among them, whatever the parser made of it. EXPLAIN is a `Describe` around
-    the tree of the explained statement.
+    engine could see is among them, whatever the parser made of it. `tokens` are all its words and
+    signs, as the parser was given them. EXPLAIN is a `Describe` around the tree of the explained
+    statement.
     """
 
     text: str
     dialect: str
     tree: exp.Expression
     calls: tuple[Token, ...] = ()
+    tokens: tuple[Token, ...] = field(default=(), repr=False, compare=False)
 
 
 def parse(text: str, dialect: str) -> Statement:
@@ -60,7 +62,9 @@ def parse(text: str, dialect: str) -> Statement:
     else:
         inner, found = _tree(form.inner, form.text, dialect)
         tree = exp.Describe(this=inner, style="EXPLAIN")
-    return Statement(text=text, dialect=dialect, tree=tree, calls=_calls(found))
+    return Statement(
+        text=text, dialect=dialect, tree=tree, calls=_calls(found), tokens=tuple(found)
+    )
 
 
 def _tree(found: list[Token], text: str, dialect: str) -> tuple[exp.Expression, list[Token]]:

@@ -55,11 +55,11 @@ _KINDS: dict[type[exp.Expr], int] = {
 }
 
 
-def survey(statement: Statement, *, scoped: bool) -> Survey:
+def survey(statement: Statement, *, scoped: bool, own: frozenset[str] | None = None) -> Survey:
     """Returns what the tree of `statement` holds.
 
     With `scoped`, a catalog limits what the person may know, so statements, functions and types
-    that lead beyond it are problems.
+    that lead beyond it are problems. `own` are the functions of the server, where it says so.
     """
     root = statement.tree
     if isinstance(root, exp.Pragma | exp.Show) and root.args.get("where") is None:
@@ -77,7 +77,7 @@ def survey(statement: Statement, *, scoped: bool) -> Survey:
     calls = [n for n in nodes[_SYNTAX] if is_named(n)]
     calls += [n for n in nodes[_OTHER] if isinstance(n, exp.Func)]
     if statement.calls or calls:
-        found.functions, problems = check_calls(statement, calls, scoped=scoped)
+        found.functions, problems = check_calls(statement, calls, scoped=scoped, own=own)
         found.problems.extend(problems)
     if nodes[_EFFECT]:
         found.tier = _worst(nodes[_EFFECT])

@@ -27,11 +27,11 @@ from audit import Agent as AgentFacts
 from guard.budget import NOT_COUNTED, Left
 from guard.caller import Caller
 from guard.catalog import Catalog
+from guard.decision import Allow, Hold
 from guard.engines.base import Rows
 from guard.errors import GuardError, Interrupted, Refusal, Refused
 from guard.judging import Judgement
 from guard.logtext import counted, log_safe, sha256_of, without_literals
-from guard.policy import Allow, Hold
 from guard.policyfile import Policy
 from guard.reveal import Plan
 from guard.rewrite import GuardedQuery
@@ -74,28 +74,33 @@ class Trail:
         policy: Policy,
         catalog: Catalog | None,
         tool: Tool = RUN_QUERY,
-        shape: str | None = None,
+        action: Action | None = None,
     ) -> Heard:
         """Returns the statement as later events name it; writes nothing.
 
-        `shape` is what its `action.statement` was when the same text was heard with this catalog.
+        `action` is what it was when the same text was heard with this policy and this catalog.
         """
+        return Heard(
+            caller=caller,
+            source=source,
+            action=action or self._action(sql, source, policy, catalog),
+            why=log_safe(why),
+            policy=policy,
+            tool=tool,
+        )
+
+    def _action(self, sql: str, source: str, policy: Policy, catalog: Catalog | None) -> Action:
         settings = policy.sources.get(source)
         dialect = settings.engine if settings else "sqlite"
-        if shape is None:
-            known = frozenset[str]() if catalog is None else catalog.words
-            shape = log_safe(without_literals(sql, dialect, known))
-        action = Action(
+        known = frozenset[str]() if catalog is None else catalog.words
+        shape = log_safe(without_literals(sql, dialect, known))
+        return Action(
             kind="statement",
             dialect=dialect,
             source=source,
             statement=shape,
             statement_hmac=self._log.digest(sql),
             template_sha256=sha256_of(shape),
-        )
-        reason = log_safe(why)
-        return Heard(
-            caller=caller, source=source, action=action, why=reason, policy=policy, tool=tool
         )
 
     def called(self, tool: str, source: str, caller: Caller, policy: Policy) -> Heard:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from guard.catalog import Catalog
-from guard.policy import Allow
+from guard.decision import Allow
 from guard.result import Result
 from redaction import mask_tokens
 

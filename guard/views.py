@@ -47,10 +47,10 @@ def expand_views(tree: exp.Expression, catalog: Catalog) -> exp.Expression:
             for views nested more than `MAX_DEPTH` levels or used too often, `view.cycle`, or
             `view.shadowed` where a CTE of the statement has the name of a table the view reads.
     """
-    return _expanded(_copied(tree), catalog).tree
+    return _expanded(copied(tree), catalog).tree
 
 
-def _copied(tree: exp.Expression) -> exp.Expression:
+def copied(tree: exp.Expression) -> exp.Expression:
     """Returns a copy without the places in the text that the nodes remember.
 
     Copying those takes longer than copying the tree, and whoever needs them has the original.

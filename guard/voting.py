@@ -15,7 +15,7 @@ from guard.errors import Illegal, Refused, refuse
 from guard.inbox import Inbox, may_see
 from guard.inforce import InForce
 from guard.notices import Notices
-from guard.policy import Principal
+from guard.principal import Principal
 from guard.reviewtrail import ReviewTrail
 from guard.settlement import GATEHOUSE
 from store import Connection, Store, StoreConflict, approvals, changes

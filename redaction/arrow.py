@@ -16,6 +16,7 @@ import pyarrow.types as pt
 from redaction import masks
 from redaction.cells import Context, Edits, edit_all, edit_found, edit_prose, edit_secrets
 from redaction.column import Kind
+from redaction.detect.vote import SHORTEST_NUMBER
 from redaction.entities import FREE_TEXT
 from redaction.lexicon import NameHint
 from redaction.masks import Trust
@@ -150,9 +151,17 @@ class _Redaction:
         whole = _as_whole_numbers(array) if kind == "whole_number" else array
         if whole is None and not self._all:
             return Done(array=array, entities=Counter())
+        if whole is not None and self._says_nothing(whole):
+            return Done(array=array, entities=Counter())
         texts = _as_text(array if whole is None else whole)
         done = self._text(texts, kind)
         return done if done.masked_cells else Done(array=array, entities=Counter())
+
+    def _says_nothing(self, whole: pa.Array) -> bool:
+        """True for numbers too short for any kind, in a column whose name says nothing for sure."""
+        verdict = self._verdict
+        decided = self._all or verdict.is_prose or verdict.hint.strength == "strong"
+        return not decided and _longest(whole) < SHORTEST_NUMBER
 
     def _objects(self, array: pa.Array) -> Done:
         prose = self._verdict.is_prose
@@ -215,6 +224,15 @@ def _as_whole_numbers(array: pa.Array) -> pa.Array | None:
         return None
     least = pc.min(pc.abs(whole)).as_py()
     return whole if least is not None and least >= 10_000_000 else None
+
+
+def _longest(whole: pa.Array) -> int:
+    """Returns how many characters the longest of these numbers has."""
+    if len(whole) <= _HANDFUL:
+        ends = [v for v in whole.to_pylist() if v is not None]
+    else:
+        ends = [end.as_py() for end in pc.min_max(whole).values()]
+    return max(len(str(end)) for end in ends)
 
 
 def _as_text(array: pa.Array) -> pa.Array:

@@ -113,6 +113,7 @@ class _Search:
         self._tools = tools
         self._found: dict[int, list[Span]] = {}
         self._texts: dict[int, str] = {}
+        self._everything = np.arange(len(uniques))
         self._fired = self._at_once() if len(uniques) <= _HANDFUL else None
 
     def run(self) -> Scan:
@@ -155,6 +156,10 @@ class _Search:
         """The rules whose pattern fires somewhere, as far as that is known already."""
         return self._tools.rules if self._fired is None else self._tools.woken(self._fired)
 
+    def _telling(self) -> Sequence[decode.Disguise]:
+        """The disguises whose shape some value has, as far as that is known already."""
+        return decode.TELLING if self._fired is None else self._tools.telling(self._fired)
+
     def _take(self, rows: Indices) -> Iterator[tuple[int, str]]:
         missing = [row for row in rows.tolist() if row not in self._texts]
         if missing:
@@ -177,14 +182,14 @@ class _Search:
             self._found.setdefault(row, []).extend(found)
 
     def _candidates(self) -> Indices:
-        rows = np.arange(len(self._all))
+        rows = self._everything
         ruled_out = np.zeros(len(rows), np.bool_)
         for pattern in (shapes.HARMLESS, shapes.DIGEST):
             ruled_out[self._matching(rows, pattern)] = True
         return rows[~ruled_out]
 
     def _by_patterns(self, candidates: Indices) -> None:
-        everything = np.arange(len(self._all))
+        everything = self._everything
         announced: dict[tuple[str, ...], Indices] = {}
         for rule in self._awake():
             if rule.entity == LOCATION or not self._applies(rule):
@@ -200,7 +205,7 @@ class _Search:
 
     def _without_chance(self) -> None:
         """Drops card numbers in a column of long numbers most of which are none."""
-        numbers = self._matching(np.arange(len(self._all)), shapes.LONG_NUMBER)
+        numbers = self._matching(self._everything, shapes.LONG_NUMBER)
         hits = [
             row
             for row in numbers.tolist()
@@ -216,7 +221,7 @@ class _Search:
         return not self._hint.harmless or rule.entity == SECRET or family(rule.entity) == "identity"
 
     def _by_guests(self) -> None:
-        everything = np.arange(len(self._all))
+        everything = self._everything
         for guest in self._tools.guests:
             rows = (
                 everything if guest.trigger is None else self._matching(everything, guest.trigger)
@@ -225,9 +230,8 @@ class _Search:
             self._look(rows, functools.partial(guest.find, analyzer=analyzer, column_words=words))
 
     def _by_disguise(self) -> None:
-        everything = np.arange(len(self._all))
-        for disguise in decode.TELLING:
-            rows = self._matching(everything, disguise.shape)
+        for disguise in self._telling():
+            rows = self._matching(self._everything, disguise.shape)
             if not len(rows):
                 continue
             if disguise.narrow is not None:
@@ -277,7 +281,7 @@ class _Search:
     def _in_prose(self) -> None:
         if self._fired is not None and not any(len(t) >= _PROSE_FROM for t in self._texts.values()):
             return
-        rows = np.arange(len(self._all))
+        rows = self._everything
         long_enough = pc.greater_equal(pc.utf8_length(self._all), _PROSE_FROM)
         rows = self._matching(rows[long_enough.to_numpy(zero_copy_only=False)], shapes.PROSE)
         if PERSON not in self._hint.vetoes:

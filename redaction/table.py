@@ -66,7 +66,9 @@ def _column(
         done = blank(array, MASKED)
     else:
         relaxed = verdict.is_prose and verdict.model_reads and context.sink == "model"
-        done = redact_array(array, verdict, replace(context, spans_only=relaxed))
+        done = redact_array(
+            array, verdict, replace(context, spans_only=True) if relaxed else context
+        )
     return done.array, _report(verdict, done, context)
 
 

@@ -20,6 +20,11 @@ from redaction.masks import token
 if TYPE_CHECKING:
     from presidio_anonymizer import AnonymizerEngine
 
+_KEPT: Final = 512
+_KEPT_LENGTH: Final = 2_048
+_CLEAN: Final[dict[str, Toolkit]] = {}
+"""Texts for the log in which nothing personal was found, and what looked: the shapes of statements
+come again and again. Other texts are never kept."""
 _WORD: Final = re.compile(r"\S{8,4096}")
 
 
@@ -36,12 +41,24 @@ def redact_text(text: str, *, sink: Sink, key: SessionKey) -> str:
     if not text.strip():
         return text
     try:
-        return _redacted(text, toolkit(), sink, key)
+        tools = toolkit()
+        if sink == "log" and _CLEAN.get(text) is tools:
+            return text
+        shown = _redacted(text, tools, sink, key)
+        if shown == text and sink == "log" and len(text) <= _KEPT_LENGTH:
+            _keep_clean(text, tools)
+        return shown
     except RedactionError:
         raise
     except Exception as error:
         # Not chained: the message of a foreign error may quote the text.
         raise RedactionError(f"A text could not be redacted ({type(error).__name__}).") from None
+
+
+def _keep_clean(text: str, tools: Toolkit) -> None:
+    if len(_CLEAN) >= _KEPT:
+        _CLEAN.clear()
+    _CLEAN[text] = tools
 
 
 def _redacted(text: str, tools: Toolkit, sink: Sink, key: SessionKey) -> str:

@@ -23,17 +23,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from store import clock
+from store.engines import Line, on_server, on_sqlite
 from store.errors import StoreBusy, StoreConflict, StoreError
 from store.files import prepare
 from store.migrate import bring_up_to_date
-from store.prepared import driver_cursor
 from store.presence import Presence
 
 FILE_NAME = "state.sqlite"
@@ -60,7 +58,7 @@ class Store:
         self._turn = threading.Lock()
         self._mine = threading.local()
         self._writer, self._reader, self._counter = (
-            _on_sqlite(url, busy_seconds) if self._embedded else _on_server(url, busy_seconds)
+            on_sqlite(url, busy_seconds) if self._embedded else on_server(url, busy_seconds)
         )
         self._presence = Presence(home / "instances" if home else None)
 
@@ -92,7 +90,7 @@ class Store:
             store = cls(url, home, clock=clock, busy_seconds=busy_seconds)
         try:
             with _plain_errors(store.name):
-                bring_up_to_date(store._reader, store._writer, store.name)
+                bring_up_to_date(store._reader.engine, store._writer.engine, store.name)
         except BaseException:
             store.close()
             raise
@@ -122,7 +120,7 @@ class Store:
             StoreError: the store cannot be read.
         """
         self._same_process()
-        with _plain_errors(self.name), self._reader.connect() as conn, conn.begin():
+        with _plain_errors(self.name), self._reader.transaction() as conn:
             yield conn
 
     @contextmanager
@@ -156,15 +154,15 @@ class Store:
 
     def close(self) -> None:
         """Frees the connections and this process's leases."""
-        self._reader.dispose()
-        self._writer.dispose()
-        self._counter.dispose()
+        self._reader.close()
+        self._writer.close()
+        self._counter.close()
         self._presence.leave()
 
     @contextmanager
-    def _writing_to(self, engine: Engine) -> Iterator[Connection]:
+    def _writing_to(self, line: Line) -> Iterator[Connection]:
         self._same_process()
-        with _plain_errors(self.name), self._alone(), engine.connect() as conn, conn.begin():
+        with _plain_errors(self.name), self._alone(), line.transaction() as conn:
             yield conn
 
     @contextmanager
@@ -216,132 +214,3 @@ def _plain_errors(name: str) -> Iterator[None]:
 def _quiet(error: DBAPIError) -> DBAPIError | None:
     """Returns what may stand in a traceback: a server's own text quotes the rows it refused."""
     return error if hasattr(error.orig, "sqlite_errorname") else None
-
-
-def _on_sqlite(url: URL, busy_seconds: float) -> tuple[Engine, Engine, Engine]:
-    return (
-        _writer(url, busy_seconds, sync="FULL"),
-        _reader(url, busy_seconds),
-        _writer(url, busy_seconds, sync="NORMAL"),
-    )
-
-
-def _on_server(url: URL, busy_seconds: float) -> tuple[Engine, Engine, Engine]:
-    return (
-        _server_writer(url, busy_seconds),
-        _server_reader(url, busy_seconds),
-        _server_counter(url, busy_seconds),
-    )
-
-
-def _server(url: URL, busy_seconds: float) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-
-    @event.listens_for(engine, "connect")
-    def settings(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        # Twice, as for threads on SQLite: a queue of writers moves on in between.
-        _run(raw, f"SET lock_timeout = {round(2_000 * busy_seconds)}")
-
-    return engine
-
-
-def _server_writer(url: URL, busy_seconds: float) -> Engine:
-    engine = _server(url, busy_seconds)
-
-    @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
-        _say(conn, f"SELECT pg_advisory_xact_lock({_QUEUE})")
-
-    return engine
-
-
-def _server_reader(url: URL, busy_seconds: float) -> Engine:
-    return _server(url, busy_seconds).execution_options(
-        isolation_level="REPEATABLE READ", postgresql_readonly=True
-    )
-
-
-def _server_counter(url: URL, busy_seconds: float) -> Engine:
-    engine = _server(url, busy_seconds)
-
-    @event.listens_for(engine, "connect")
-    def settings(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        _run(raw, "SET synchronous_commit = off")
-
-    return engine
-
-
-def _say(conn: Connection, text: str) -> None:
-    with driver_cursor(conn) as cursor:
-        cursor.execute(text)
-
-
-def _run(raw: DBAPIConnection, text: str) -> None:
-    cursor = raw.cursor()
-    cursor.execute(text)
-    cursor.close()
-    raw.commit()
-
-
-_QUEUE = 0x67617465
-"""The advisory lock that the writers of one PostgreSQL store queue behind."""
-
-
-def _writer(url: URL, busy_seconds: float, *, sync: str) -> Engine:
-    engine = _sqlite(url, busy_seconds, pool_size=1, max_overflow=0)
-
-    @event.listens_for(engine, "connect")
-    def pragmas(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        mode = _pragma(raw, "journal_mode=WAL")
-        if mode != "wal":
-            raise StoreError(
-                f"{url.database} is on a file system without shared memory, where several "
-                "processes would damage it. Put GATEHOUSE_HOME on a local disk."
-            )
-        _pragma(raw, f"synchronous={sync}")
-        _pragma(raw, "foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
-        _say(conn, "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _reader(url: URL, busy_seconds: float) -> Engine:
-    engine = _sqlite(url, busy_seconds, pool_size=4, max_overflow=28)
-
-    @event.listens_for(engine, "connect")
-    def pragmas(raw: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        _pragma(raw, "query_only=ON")
-
-    @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
-        _say(conn, "BEGIN")
-
-    return engine
-
-
-def _sqlite(url: URL, busy_seconds: float, *, pool_size: int, max_overflow: int) -> Engine:
-    # isolation_level None keeps the driver from opening transactions by itself.
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=max_overflow,
-        hide_parameters=True,
-        connect_args={
-            "isolation_level": None,
-            "check_same_thread": False,
-            "timeout": busy_seconds,
-        },
-    )
-
-
-def _pragma(raw: DBAPIConnection, text: str) -> object:
-    cursor = raw.cursor()
-    try:
-        cursor.execute(f"PRAGMA {text}")
-        row = cursor.fetchone()
-    finally:
-        cursor.close()
-    return row[0] if row else None

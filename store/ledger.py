@@ -12,6 +12,7 @@ own rule, so nothing stays reserved for good and nothing is spent twice.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -111,6 +112,7 @@ def month(now: dt.datetime) -> str:
     return f"month:{_utc(now)[:7]}"
 
 
+@functools.lru_cache(maxsize=8)
 def _utc(now: dt.datetime) -> str:
     return now.astimezone(dt.UTC).isoformat()
 
@@ -157,7 +159,7 @@ def reserve(
     ordered = sorted(claims, key=lambda c: c.counter)
     before = _locked(conn, ordered)
     if all(_fits(claim, before) for claim in ordered):
-        _take_all(conn, ordered, now)
+        _take_all(conn, ordered)
         stands = {c.counter: _after(c, before[c.counter]) for c in ordered}
     else:
         exhausted = _take_each(conn, ordered, now)
@@ -259,9 +261,9 @@ def _after(claim: Claim, before: Balance) -> Balance:
     return Balance(reserved=before.reserved + claim.amount, spent=before.spent)
 
 
-def _take_all(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> None:
+def _take_all(conn: Connection, claims: Sequence[Claim]) -> None:
     """Takes claims that fit; each statement holds its limit all the same."""
-    if _reserve(conn, claims, now) != len(claims):
+    if _reserve(conn, claims) != len(claims):
         raise StoreBusy("A counter changed while it was read. Nothing was counted. Try again.")
 
 
@@ -278,20 +280,20 @@ def _take_each(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> E
 
 def _take(conn: Connection, claim: Claim, now: dt.datetime) -> int | None:
     """Reserves the claim and returns None, or returns what is left."""
-    granted = _reserve(conn, [claim], now)
+    granted = _reserve(conn, [claim])
     if not granted and not ledgersql.STANDS.rows(conn, _at(claim.counter)):
         _create(conn, claim.counter, now)
-        granted = _reserve(conn, [claim], now)
+        granted = _reserve(conn, [claim])
     if granted:
         return None
     stands = balance(conn, claim.counter)
     return max(0, _most(claim) - stands.spent - stands.reserved)
 
 
-def _reserve(conn: Connection, claims: Sequence[Claim], now: dt.datetime) -> int:
+def _reserve(conn: Connection, claims: Sequence[Claim]) -> int:
     """Returns how many of the claims fitted and were taken."""
     asked = [{**_at(c.counter), "by": c.amount, "most": _most(c)} for c in claims]
-    return ledgersql.RESERVE.run(conn, asked, {"now": now})
+    return ledgersql.RESERVE.run(conn, asked)
 
 
 def _most(claim: Claim) -> int:

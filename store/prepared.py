@@ -91,7 +91,7 @@ class _Rendered:
         for name, convert in conversions:
             given[name] = convert(given[name])
         if self.positional:
-            return [given[name] for name in self.names]
+            return list(map(given.__getitem__, self.names))
         return {name: given[name] for name in self.names}
 
     def converted(self, row: Sequence[Any]) -> tuple[Any, ...]:

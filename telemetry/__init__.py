@@ -4,12 +4,13 @@ A span carries numbers, ids and names that an admin has written (tools, sources,
 never what people ask, what statements say or what sources hold. Nothing here can fail a run.
 """
 
-from telemetry.export import TelemetryError, close, configure_from
+from telemetry.export import Now, TelemetryError, close, configure_from, now
 from telemetry.spans import ATTRIBUTES, CONTENT, Span, Value, guarded, note, span
 
 __all__ = [
     "ATTRIBUTES",
     "CONTENT",
+    "Now",
     "Span",
     "TelemetryError",
     "Value",
@@ -17,5 +18,6 @@ __all__ = [
     "configure_from",
     "guarded",
     "note",
+    "now",
     "span",
 ]

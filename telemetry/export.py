@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -36,10 +37,40 @@ _FLUSH_SECONDS = 5.0
 
 _lock = threading.Lock()
 _provider: TracerProvider | None = None
+_sent = ("", False)
+"""The collector's host, and whether content goes there too."""
 
 
 class TelemetryError(Exception):
     """Telemetry is switched on and cannot be set up; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Now:
+    """Where spans go at this moment.
+
+    `host` is the collector's, None while nothing is sent; `content` is true where redacted content
+    goes with them; `installed` says whether the packages of the `otel` extra are there.
+    """
+
+    host: str | None
+    content: bool
+    installed: bool
+
+
+def now() -> Now:
+    """Returns where spans go at this moment, for whoever checks a set-up."""
+    with _lock:
+        on, (host, content) = _provider is not None, _sent
+    return Now(host=host if on else None, content=on and content, installed=_installed())
+
+
+def _installed() -> bool:
+    try:
+        import opentelemetry.exporter.otlp.proto.http  # noqa: F401  # whether it is there
+    except ImportError:
+        return False
+    return True
 
 
 def configure_from(environment: Mapping[str, str], redact: Callable[[str], str]) -> None:
@@ -50,7 +81,7 @@ def configure_from(environment: Mapping[str, str], redact: Callable[[str], str])
     Raises:
         TelemetryError: a variable cannot be used, or the packages are not installed.
     """
-    global _provider
+    global _provider, _sent
     content = _switched(environment, CONTENT_SWITCH)
     endpoint = _endpoint(environment) if _wanted(environment) else None
     close()
@@ -58,7 +89,7 @@ def configure_from(environment: Mapping[str, str], redact: Callable[[str], str])
         return
     provider = _made(endpoint, environment)
     with _lock:
-        _provider = provider
+        _provider, _sent = provider, (urlsplit(endpoint).hostname or "", content)
     spans.send(spans.Sending(tracer=provider.get_tracer(_NAME), redact=redact if content else None))
 
 

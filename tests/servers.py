@@ -111,6 +111,7 @@ def _mariadb_socket() -> str:
         capture_output=True,
     )
     socket = folder / "s"
+    (folder / "plugins").mkdir()
     process = subprocess.Popen(
         [
             daemon,
@@ -120,6 +121,7 @@ def _mariadb_socket() -> str:
             "--skip-networking",
             "--innodb-buffer-pool-size=64M",
             "--secure-file-priv=",
+            f"--plugin-dir={folder / 'plugins'}",
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

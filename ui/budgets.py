@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from guard.budget import Use
 from guard.limitpolicy import Limits
 from guard.limitrules import money, seconds
-from guard.policy import Principal, scope_of
+from guard.principal import Principal
+from guard.rights import scope_of
 from ui.parts import Parts
 
 _SCARCE = 5

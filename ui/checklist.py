@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import telemetry
 from agent import Tried
 from audit import AuditError
 from guard import Caller, Deny, GuardError, Hold, Principal, Refused
@@ -52,6 +53,7 @@ def run_checks(parts: Parts, progress: Progress = lambda _what, _part: None) -> 
         _policy,
         _trail,
         _files,
+        _telemetry,
         _settings,
     )
     found: list[Check] = []
@@ -263,6 +265,22 @@ def _files(parts: Parts) -> Iterator[Check]:
         name="Only the operator can read the data folder's secret",
         passed=mode & 0o077 == 0,
         detail="" if mode & 0o077 == 0 else f"chmod 600 {parts.home / OPERATOR_SECRET}",
+    )
+
+
+def _telemetry(_: Parts) -> Iterator[Check]:
+    """What is sent where; neither on nor off is wrong, and what cannot be set up does not start."""
+    found = telemetry.now()
+    if found.host is not None:
+        content = "redacted content" if found.content else "no content"
+        yield Check(name=f"Telemetry is on: spans with {content} go to {found.host}", passed=True)
+        return
+    packages = "are installed" if found.installed else "are missing (pip install 'gatehouse[otel]')"
+    yield Check(
+        name="Telemetry is off: no spans are sent",
+        passed=True,
+        detail=f"Its packages {packages}. GATEHOUSE_TELEMETRY=on and OTEL_EXPORTER_OTLP_ENDPOINT "
+        "switch it on.",
     )
 
 

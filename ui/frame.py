@@ -15,7 +15,7 @@ import streamlit as st
 
 from audit import AuditLog
 from guard import Caller, Refused
-from guard.policy import ConsoleRole, Principal
+from guard.principal import ConsoleRole, Principal
 from ui import identity, markup, panels, session, sheet, when
 from ui.parts import Parts
 from ui.verdict import Verdict
@@ -61,10 +61,16 @@ def warn(log: AuditLog) -> None:
 
 
 def again(*roles: ConsoleRole) -> Desk:
-    """Returns the desk anew, for a timer's tick: the person may have lost the role meanwhile."""
-    person = identity.require(*roles)
-    with usable():
+    """Returns the desk anew, for a timer's tick: the person may have lost the role meanwhile.
+
+    Where there is none any more, the whole page is drawn anew and says why.
+    """
+    person = identity.still(*roles)
+    try:
         return Desk(person=person, parts=session.parts(), zone=when.zone())
+    except UNUSABLE:
+        st.rerun()
+        raise
 
 
 @contextmanager

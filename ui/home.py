@@ -1,21 +1,17 @@
-"""Opens a data folder for one command and closes it again."""
+"""Where the data folder is, and how its store and its log are opened."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version  # noqa: TID251  # reads our own metadata, loads nothing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# What opens a part imports it: a command that only needs the folder waits for nothing, and accounts
-# and the trail do without the model framework that `ui.parts` brings.
+# What opens a part imports it: a command that only needs the folder waits for nothing.
 if TYPE_CHECKING:
     from audit import AuditLog
     from store import Store
-    from ui.parts import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
 POLICY_FILE = "policy.toml"
@@ -62,25 +58,3 @@ def open_log(home: Path, owner_url: str | None = None) -> AuditLog:
         flood=Flood(),
         sinks=[StreamSink(sys.stdout)] if printed else [],
     )
-
-
-@contextmanager
-def open_home(home: Path) -> Iterator[Parts]:
-    """Yields the parts of `home` after settling what a crash left, and closes them.
-
-    Raises:
-        GuardError, StoreError, AuditError: something cannot be used; each message says what to do.
-    """
-    from ui.parts import open_parts
-
-    store = open_store(home)
-    try:
-        with open_log(home) as log:
-            parts = open_parts(home, store, log)
-            try:
-                parts.recover()
-                yield parts
-            finally:
-                parts.close()
-    finally:
-        store.close()

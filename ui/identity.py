@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import streamlit as st
 
-from guard.policy import ConsoleRole, Principal
+from guard.principal import ConsoleRole, Principal
 from store import websessions
 from ui import demo_mode, markup, session
 from ui.people import principal_of
@@ -45,18 +45,37 @@ def current() -> Principal | None:
 def require(*roles: ConsoleRole) -> Principal:
     """Returns the signed-in person if they hold one of the roles; otherwise says so and stops.
 
-    The first line of every page, and of every fragment that shows or does something. A fragment
-    that was drawn for somebody else ends here: a tab's id is enough to go on with it.
+    The first line of every page.
     """
     principal = current()
     if principal is None:
         signed_out()
-    if st.session_state.get(_OWNER, principal.id) != principal.id:
+        _stop()
+    if not _owns(principal):
         forget_others(principal)
         st.rerun()
     if not principal.roles & set(roles):
         wrong_role(principal, *roles)
+        _stop()
     return principal
+
+
+def still(*roles: ConsoleRole) -> Principal:
+    """Returns what `require` does, for a fragment; otherwise the whole page is drawn anew.
+
+    The first line of every fragment that shows or does something. It says nothing itself: where its
+    place on the page is gone meanwhile, what it draws leaves the browser with an empty page. A
+    fragment that was drawn for somebody else ends here: a tab's id is enough to go on with it.
+    """
+    principal = current()
+    if principal is None or not _owns(principal) or not principal.roles & set(roles):
+        st.rerun()
+        raise _gone()
+    return principal
+
+
+def _owns(principal: Principal) -> bool:
+    return bool(st.session_state.get(_OWNER, principal.id) == principal.id)
 
 
 def forget_others(principal: Principal) -> None:
@@ -66,30 +85,36 @@ def forget_others(principal: Principal) -> None:
         st.session_state[_OWNER] = principal.id
 
 
-def wrong_role(principal: Principal, *roles: ConsoleRole) -> Never:
-    """Says which role the page needs and who is signed in, and stops the run."""
+def wrong_role(principal: Principal, *roles: ConsoleRole) -> None:
+    """Says which role the page needs and who is signed in."""
     st.html(
         markup.notice(
             f"This page needs the {either(roles)} role.",
             f"You are signed in as {principal.display_name} ({held(principal)}).",
         )
     )
-    _stop()
 
 
-def signed_out() -> Never:
-    """Forgets what this tab held, offers to sign in again, and stops the run."""
+def signed_out() -> None:
+    """Forgets what this tab held, and offers to sign in again.
+
+    As a page of its own it ends like any other: a run that is stopped leaves the timers of the page
+    before it alive.
+    """
     st.session_state.clear()
     st.html(
         markup.notice("You are signed out.", "", link=("Sign in again", f"/login{_back()}")),
     )
-    _stop()
 
 
 def _stop() -> Never:
     st.stop()
-    # Outside a browser session Streamlit's stop does nothing; the page must end there too.
-    raise PermissionError("nobody with the role this page needs is signed in")
+    raise _gone()
+
+
+def _gone() -> PermissionError:
+    """Outside a browser session Streamlit neither stops nor reruns; the page must end there too."""
+    return PermissionError("nobody with the role this page needs is signed in")
 
 
 def held(principal: Principal) -> str:

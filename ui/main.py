@@ -18,12 +18,13 @@ if str(ROOT) not in sys.path:
 
 import streamlit as st  # noqa: E402  # after the path is set
 
-from guard.policy import ConsoleRole, Principal  # noqa: E402  # after the path is set
+from guard.principal import ConsoleRole, Principal  # noqa: E402  # after the path is set
 from store import access, candidates, changes  # noqa: E402  # after the path is set
 from ui import brand, identity, markup, session, visits  # noqa: E402  # after the path is set
 
 PAGES = ROOT / "pages"
 WATCH_SECONDS = 1.0
+_ADDRESSES = ("ask", "approvals", "audit", "admin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def main() -> None:
     st.logo(brand.wordmark(_theme()), size="large")
     principal = identity.current()
     if principal is None:
-        st.navigation([st.Page(identity.signed_out, title="Signed out")], position="hidden").run()
+        st.navigation(_everywhere(identity.signed_out, "Signed out"), position="hidden").run()
         return
     identity.forget_others(principal)
     page = st.navigation(_navigation(principal))
@@ -95,13 +96,25 @@ def main() -> None:
     page.run()
 
 
+def _everywhere(say: Callable[[], None], title: str) -> list[st.Page]:
+    """Returns a page that says the same at every address, so that the browser stays where it was.
+
+    What a timer asked for at an address that the browser was sent away from empties its page.
+    """
+    first, *others = _ADDRESSES
+    return [
+        st.Page(say, title=title, url_path=first, default=True),
+        *(st.Page(say, title=title, url_path=path, visibility="hidden") for path in others),
+    ]
+
+
 def _navigation(principal: Principal) -> dict[str, list[st.Page]]:
     """Returns the pages this person may open, and in place of each other one a sentence saying why.
 
     The files of pages out of reach are not registered at all; a link to one finds the sentence.
     """
     if not principal.roles:
-        return {"": [st.Page(_no_role(principal), title="No role", url_path="welcome")]}
+        return {"": _everywhere(_no_role(principal), "No role")}
     pages: dict[str, list[st.Page]] = {}
     for screen in screens(principal):
         allowed = bool(principal.roles & set(screen.roles))

@@ -33,6 +33,7 @@ def person(name: str, roles: Iterable[str], theme: Theme) -> str:
 
 _PERSON_STYLE = """<style>
 .gh-person { display: flex; flex-direction: column; gap: .6rem; align-items: flex-start;
+  margin-top: 1rem;
   --ink: #1c2430; --quiet: #4b5563; --line: #c9d0d9; --soft: #e9ecf1; --accent: #3454d1; }
 .gh-person.gh-dark { --ink: #e6e9ee; --quiet: #b4bcc6; --line: #4a5360; --soft: #2b323c;
   --accent: #9db0ff; }

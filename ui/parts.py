@@ -145,6 +145,7 @@ class Parts:
     def close(self) -> None:
         """Stops the runs and ends every engine; the store and the log stay open."""
         self.runs.close()
+        self.review.close()
         self.writer.close()
         self.sources.close()
         telemetry.close()

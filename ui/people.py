@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guard.policy import Principal
+from guard.principal import Principal
 from store.accounts import Account
 
 

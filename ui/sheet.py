@@ -128,6 +128,8 @@ ul.gh-notes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .3re
 .gh-notes li {{ display: flex; gap: .45em; margin: 0; color: var(--gh-quiet); font-size: .93rem;
   line-height: 1.45; }}
 .gh-notes .gh-icon {{ margin-top: .22em; }}
+.gh-notes .gh-code {{ flex: none; white-space: nowrap; }}
+.gh-head + .gh-notes {{ margin-top: .4rem; }}
 .gh-notes span {{ overflow-wrap: anywhere; }}
 .gh-notes strong {{ color: var(--gh-ink); font-weight: 600; }}
 
@@ -152,9 +154,10 @@ ul.gh-notes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .3re
 .gh-sub {{ margin: .3rem 0 0; color: var(--gh-quiet); font-size: .95rem; line-height: 1.5;
   overflow-wrap: anywhere; }}
 .gh-actions {{ display: flex; flex-wrap: wrap; gap: .5rem; }}
-.gh-button {{ display: inline-flex; align-items: center; gap: .45em; color: var(--gh-ink);
-  border: 1px solid var(--gh-line); border-radius: 6px; padding: .32rem .75rem; font-size: .95rem;
-  text-decoration: none; background: var(--gh-raised); }}
+.gh-button, .st-key-gh-transcript [data-testid="stPageLink-NavLink"] {{ display: inline-flex;
+  align-items: center; gap: .45em; box-sizing: border-box; min-height: 2.5rem; padding: 0 .75rem;
+  border: 1px solid var(--gh-line); border-radius: .35rem; color: var(--gh-ink);
+  font-size: .875rem; text-decoration: none; background: var(--gh-raised); }}
 .gh-button:hover {{ border-color: var(--gh-accent); color: var(--gh-accent); }}
 :is(.gh-button, .gh-link, .gh-scroll, .gh-panel a, .gh-trail a):focus-visible {{
   outline: 2px solid var(--gh-accent); outline-offset: 2px; }}
@@ -208,6 +211,7 @@ ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
 .gh-diff .gh-new mark {{ background: var(--gh-new-mark); color: inherit; border-radius: 3px; }}
 .gh-diff td.gh-number > span {{ margin-left: auto; }}
 .gh-diff .gh-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.gh-tools td:is(:nth-child(2), :nth-child(3), :nth-child(5)) {{ white-space: nowrap; }}
 .gh-diff em {{ color: var(--gh-quiet); }}
 .gh-diff caption {{ text-align: left; padding: .55rem .7rem; font-weight: 600;
   color: var(--gh-ink); background: var(--gh-soft); border-bottom: 1px solid var(--gh-line); }}
@@ -258,13 +262,16 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
 [class*="st-key-gh-card-"] button p {{ font-weight: 600; }}
 [class*="st-key-gh-card-"] button::after {{ content: ""; position: absolute; inset: 0; }}
 .st-key-gh-transcript, div:has(> .st-key-gh-transcript) {{ flex: none !important;
-  height: max(22rem, calc(100dvh - 13.5rem - var(--gh-composer, 8.5rem))) !important; }}
+  height: max(22rem, calc(100dvh - 12rem - var(--gh-composer, 8.5rem))) !important; }}
 .st-key-gh-trail, div:has(> .st-key-gh-trail) {{ flex: none !important;
-  height: max(22rem, calc(100dvh - 18rem)) !important; }}
+  height: max(22rem, calc(100dvh - 16.5rem)) !important; }}
 
 .gh-revealed {{ animation: gh-gone 0s linear 70s forwards; }}
 @keyframes gh-gone {{ to {{ visibility: hidden; }} }}
 
+@media (min-width: 641px) {{
+  [data-testid="stMainBlockContainer"] {{ padding-left: 3rem; padding-right: 3rem; }}
+}}
 @media (max-width: 1200px) {{
   .st-key-gh-found [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {{
     flex-direction: column; }}

@@ -9,7 +9,7 @@ from typing import Literal
 
 from audit import AuditError
 from guard.errors import GuardError
-from guard.policy import ConsoleRole, Principal
+from guard.principal import ConsoleRole, Principal
 from store import Store, StoreError
 
 COOKIE = "gatehouse_session"

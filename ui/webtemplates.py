@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, Response
 
+from ui import ahead
 from ui.brand import MARK, MARK_URI, NAME, WHAT
 from ui.demo_mode import DemoAccount
 from ui.webstyle import STYLE
@@ -55,7 +56,7 @@ def sign_in(form: SignInForm, *, status: int = 200, wait_seconds: int | None = N
         headers["Retry-After"] = str(wait_seconds)
     classes = "card with-demo" if form.demo_accounts else "card"
     body = f'<main class="{classes}">{_entry(form)}{_demo(form)}</main>'
-    return HTMLResponse(_page("Sign in", body), status, headers)
+    return HTMLResponse(_page("Sign in", body, more=ahead.links()), status, headers)
 
 
 def message_page(title: str, text: str, *, status: int, link: str = "/") -> Response:
@@ -85,12 +86,13 @@ def once_more(target: str) -> str:
 _BRAND = f'<header class="brand">{MARK}<h1>{NAME}</h1></header>'
 
 
-def _page(title: str, body: str) -> str:
+def _page(title: str, body: str, *, more: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f'<title>{escape(title)} · {NAME}</title><link rel="icon" href="{MARK_URI}">'
+        f"{more}"
         f"<style>{STYLE}</style></head><body>{body}</body></html>"
     )
 

@@ -102,8 +102,13 @@ def faulty(vocabulary: Vocabulary) -> NotUnderstood:
 
 
 def understood(tags: Sequence[Tag]) -> str:
-    """Returns the words that were understood."""
-    return " ".join(t.text for t in tags if t.known)
+    """Returns the words that were understood, nothing where none of them is about the data."""
+    known = [t for t in tags if t.known]
+    about = any(
+        t.entries or t.period or t.name or t.number is not None or t.literal is not None
+        for t in known
+    )
+    return " ".join(t.text for t in known) if about else ""
 
 
 def _refused(

@@ -39,6 +39,8 @@ _FILE_BYTES = 1 << 42
 """The write role writes: its process may make the file larger."""
 _SLACK_MS = 2_000
 _COMMIT_MS = 60_000
+_REST_MS = 1
+"""After an order the process clears up, and makes ready for the next one."""
 _TURN_SECONDS = 0.1
 """How often an order that waits for its turn looks whether it was stopped."""
 _FOUND = TypeAdapter(Literal["before", "after", "neither"])
@@ -110,7 +112,8 @@ class EmbeddedChanges:
         """`reader` is suspended while the file is open for writing, where there is one."""
         self._path = path
         self._source = source
-        self._settings = replace(settings, writes=True, file_size=_FILE_BYTES, idle_ms=0)
+        idle = _REST_MS if settings.engine == "duckdb" else 0
+        self._settings = replace(settings, writes=True, file_size=_FILE_BYTES, idle_ms=idle)
         self._reader = reader
         self._lock = threading.Lock()
         self._worker: Worker | None = None

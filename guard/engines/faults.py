@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from guard.engines.child.faults import FaultCode
 from guard.errors import GuardError, Interrupted, SourceUnavailable, refuse
@@ -81,6 +82,8 @@ _UNAVAILABLE: Mapping[FaultCode, str] = {
     "unreadable": "The database file of {source} cannot be read. Check its permissions and disk.",
     "not_a_database": "The file of {source} is not a database of the engine the policy names.",
     "newer_format": "The database of {source} was written by a newer version of its engine.",
+    "shadowed": "{source} has a macro with the name of one of DuckDB's own functions, so nothing "
+    "it says means what it seems to. Drop or rename the macro.",
     "damaged": "The database of {source} is damaged. Restore it from a backup.",
     "engine": "The engine of {source} failed on this statement. Nothing was changed.",
 }
@@ -136,3 +139,25 @@ def displaced(source: str) -> Interrupted:
 def all_busy(source: str) -> SourceUnavailable:
     """Returns the error for a read that found every worker busy until its own time was up."""
     return SourceUnavailable(f"{source} is busy with other questions. Try again in a moment.")
+
+
+Distrust = Literal["authority", "name", "plain", "file"]
+"""Why a server is not trusted: nobody known has signed for it, it is another one, it does not
+encrypt, or the authorities' file cannot be read."""
+
+_DISTRUST: Mapping[Distrust, str] = {
+    "authority": "The server of {source} shows a certificate that has expired or that no trusted "
+    "authority has signed, so no login was sent to it. Check its address; an authority of your own "
+    "is named with ca_file in the policy.",
+    "name": "The server of {source} shows a certificate for another name than its address has, so "
+    "no login was sent to it. Correct the host in the address, or the certificate.",
+    "plain": "The server of {source} does not encrypt, and it has to, so no login was sent to it. "
+    "Turn TLS on there.",
+    "file": "The file with the certificate authorities for {source} cannot be read. Check ca_file "
+    "in the policy, or the option in the address.",
+}
+
+
+def distrusted(why: Distrust, source: str) -> SourceUnavailable:
+    """Returns the error for a server that does not show who it is."""
+    return SourceUnavailable(_DISTRUST[why].format(source=source))

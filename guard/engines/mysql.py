@@ -2,9 +2,9 @@
 
 For every statement, in this order: a session of a login that may SELECT and nothing else; the role
 of the database the person is mapped to; settings and `SET SESSION TRANSACTION READ ONLY`, read
-back; the text, which must begin as a query; rows under a row and a byte cap; then the session is
-reset. A read-only transaction alone would not stop DDL, and nothing here stops INTO OUTFILE or SET
-GLOBAL but the grants: `probe` tries them.
+back; the text, which must begin as a query and call only what is built in; rows under a row and a
+byte cap; then the session is reset. A read-only transaction alone would not stop DDL, and nothing
+here stops INTO OUTFILE or SET GLOBAL but the grants: `probe` tries them.
 
 https://mariadb.com/kb/en/set-transaction/, https://mariadb.com/kb/en/aborting-statements/
 """
@@ -16,6 +16,7 @@ import functools
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pymysql
@@ -26,6 +27,7 @@ from guard.engines import (
     faults,
     mysql_catalog,
     mysql_faults,
+    mysql_functions,
     mysql_plan,
     mysql_probes,
     mysql_rights,
@@ -80,14 +82,17 @@ class MysqlEngine:
         self._pool = SessionPool(self._connect, size=sessions)
         self._owner = owner
         self._looked_at = -_LOOK_SECONDS
+        self._own: dict[str, frozenset[str]] = {}
 
     def reflect(self) -> Catalog:
         """Returns the catalog, untagged. Raises what `Engine.reflect` does."""
         with self._told():
-            return mysql_catalog.reflect(
+            found = mysql_catalog.reflect(
                 [self._listed(role) for role in (None, *self._roles)],
                 source=self._source,
             )
+            with self._session(Identity(), _REFLECT_MS, Cancel()) as session:
+                return replace(found, functions=mysql_functions.own_functions(session))
 
     def run(self, query: GuardedQuery, cancel: Cancel) -> Rows:
         """Returns the rows of a guarded read. Raises what `Engine.run` does."""
@@ -95,6 +100,7 @@ class MysqlEngine:
         self._check_login()
         started = time.perf_counter_ns()
         with self._told(), self._session(query.identity, query.timeout_ms, cancel) as session:
+            self._check_calls(session, query.sql)
             found, truncated = _read(session, self._connect, query)
         elapsed_us = (time.perf_counter_ns() - started) // 1000
         return Rows(table=found, truncated=truncated, elapsed_us=elapsed_us)
@@ -103,6 +109,7 @@ class MysqlEngine:
         """Returns what the server's planner expects. Raises what `Engine.run` does."""
         self._check(query)
         with self._told(), self._session(query.identity, query.timeout_ms, Cancel()) as session:
+            self._check_calls(session, query.sql)
             return mysql_plan.estimate(session.texts(f"EXPLAIN FORMAT=JSON {query.sql}"))
 
     def probe(self) -> Sequence[Probe]:
@@ -159,12 +166,21 @@ class MysqlEngine:
             for role in (None, *self._roles):
                 with self._session(Identity(role=role), _REFLECT_MS, Cancel()) as session:
                     held |= mysql_rights.excess(session, role)
+                    self._own = {}
         if held:
             raise SourceUnavailable(
                 f"The read login of {self._source} may do more than read ({', '.join(sorted(held))}"
                 "), so nothing is run with it. Take these rights away from it."
             )
         self._looked_at = time.monotonic()
+
+    def _check_calls(self, session: Session, sql: str) -> None:
+        """Sends no name that may be a loadable function's: no grant keeps one from being called."""
+        version = str(session.server_version)
+        own = self._own.get(version)
+        if own is None:
+            own = self._own[version] = mysql_functions.own_functions(session)
+        mysql_functions.check_calls(sql, own)
 
     @contextlib.contextmanager
     def _session(self, identity: Identity, timeout_ms: int, cancel: Cancel) -> Iterator[Session]:

@@ -6,6 +6,7 @@ https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Literal
 
@@ -67,6 +68,9 @@ def code_of(error: pymysql.err.MySQLError) -> Code:
 
 def to_error(error: pymysql.err.MySQLError | Fault, source: str) -> GuardError:
     """Returns what to raise for an error. It names the source and nothing the source holds."""
+    why = None if isinstance(error, Fault) else _distrust(error)
+    if why is not None:
+        return faults.distrusted(why, source)
     code = error.code if isinstance(error, Fault) else code_of(error)
     if code == "login":
         return SourceUnavailable(
@@ -79,3 +83,15 @@ def to_error(error: pymysql.err.MySQLError | Fault, source: str) -> GuardError:
             "changed; try again in a moment."
         )
     return faults.to_error(code, source)
+
+
+_NO_TLS = 2026
+_WRONG_NAME = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
+
+def _distrust(error: pymysql.err.MySQLError) -> faults.Distrust | None:
+    cause = getattr(error, "original_exception", None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "name" if cause.verify_code in _WRONG_NAME else "authority"
+    return "plain" if number_of(error) == _NO_TLS else None

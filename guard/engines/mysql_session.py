@@ -135,7 +135,8 @@ class Session(pymysql.Connection):  # type: ignore[misc]
         self._login = login
         super().__init__(
             user=login.user,
-            password=login.password,
+            # The driver would encode a text as latin1, or fail and quote it.
+            password=login.password.encode(),
             host=login.host,
             port=login.port,
             database=login.database if database else None,

@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/18/monitoring-stats.html, .../storage-page-layou
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -20,11 +20,11 @@ from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange
 from guard.engines.postgres_session import Pair
 from guard.engines.postgres_tables import (
+    WHOLE,
     Connection,
     Leaf,
     Table,
     definitions_of,
-    leaves_of,
     rows,
 )
 from guard.errors import Refused, refuse
@@ -33,11 +33,11 @@ _COUNTED = """
 SELECT relid::int8, schemaname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_all_tables
 WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname <> 'pg_toast'
 """
-_NUMBERS = 1 << 32
+NUMBERS = 1 << 32
+"""Row headers hold a transaction's number modulo this."""
 _NEAR = 1 << 20
 """Subtransactions have numbers a little above their transaction's; headers hold 32 bits."""
 _CHUNK = 10_000
-_WHOLE = {21, 23, 20}
 _TRUTH = 16
 _BYTES = 17
 _CATALOGS = ("pg_catalog", "information_schema")
@@ -51,6 +51,14 @@ class Counted:
     updated: int
     deleted: int
 
+    def plus(self, other: Counted) -> Counted:
+        """Returns both together."""
+        return Counted(
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            deleted=self.deleted + other.deleted,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
@@ -63,41 +71,50 @@ class Found:
     @property
     def schema_hash(self) -> str:
         """SHA-256 of what defines the touched tables."""
-        return hashlib.sha256(self.definitions.encode("utf-8", "surrogatepass")).hexdigest()
+        return sha256_of(self.definitions)
 
 
-def counted(writer: Connection, *, catalog: bool = False) -> dict[int, Counted]:
-    """Returns the server's counts by relation.
+def sha256_of(definitions: str) -> str:
+    """Returns the SHA-256 of a text."""
+    return hashlib.sha256(definitions.encode("utf-8", "surrogatepass")).hexdigest()
 
-    Raises:
-        Fault: the catalog itself was changed, so a trigger defined or emptied something, unless
-            `catalog` says that this is expected.
-    """
-    found = rows(writer, _COUNTED)
-    if not catalog and any(r[1] in _CATALOGS for r in found):
-        raise Fault("not_exact")
+
+def counted(writer: Connection) -> dict[int, Counted]:
+    """Returns the server's counts by relation, those of the catalog left out."""
     return {
         oid: Counted(inserted=i, updated=u, deleted=d)
-        for oid, schema, i, u, d in found
+        for oid, schema, i, u, d in rows(writer, _COUNTED)
         if schema not in _CATALOGS
     }
 
 
-def capture(pair: Pair, max_rows: int, told: Told = unheard) -> Found:
+def capped(counts: Mapping[int, Counted], max_rows: int) -> None:
+    """Raises `Fault` where far more rows were touched than may be; what cancels out counts too."""
+    if sum(c.inserted + c.updated + c.deleted for c in counts.values()) > 2 * max_rows:
+        raise Fault("too_many_rows")
+
+
+def hearing(counts: Mapping[int, Counted], told: Told) -> tuple[Heard, Heard]:
+    """Returns what hears how many of the rows before, and of those after, were read."""
+    gone = sum(c.updated + c.deleted for c in counts.values())
+    new = sum(c.inserted + c.updated for c in counts.values())
+    return Heard("before", gone, told), Heard("after", new, told)
+
+
+def captured(
+    pair: Pair,
+    counts: Mapping[int, Counted],
+    leaves: Sequence[Leaf],
+    max_rows: int,
+    told: Told = unheard,
+) -> Found:
     """Returns what the transaction has changed up to now. `told` hears how many rows were read.
 
     Raises:
         Fault: more than `max_rows`, or rows that cannot all be seen.
         Refused: a table that the write role may not read.
     """
-    counts = counted(pair.writer)
-    total = sum(c.inserted + c.updated + c.deleted for c in counts.values())
-    if total > 2 * max_rows:
-        raise Fault("too_many_rows")
-    leaves = leaves_of(pair.writer, list(counts))
-    gone = sum(c.updated + c.deleted for c in counts.values())
-    new = sum(c.inserted + c.updated for c in counts.values())
-    heard = (_Heard("before", gone, told), _Heard("after", new, told))
+    heard = hearing(counts, told)
     olds: dict[int, list[Row]] = {}
     news: dict[int, list[Row]] = {}
     for leaf in leaves:
@@ -118,7 +135,7 @@ def capture(pair: Pair, max_rows: int, told: Told = unheard) -> Found:
     )
 
 
-class _Heard:
+class Heard:
     """Tells how many rows of one step were read, of all that the server counted."""
 
     def __init__(self, step: Step, of: int, told: Told) -> None:
@@ -132,11 +149,11 @@ class _Heard:
 
 
 def _exactly(
-    pair: Pair, leaf: Leaf, counts: Counted, heard: tuple[_Heard, _Heard]
+    pair: Pair, leaf: Leaf, counts: Counted, heard: tuple[Heard, Heard]
 ) -> tuple[list[Row], list[Row]]:
     """Returns the rows that are gone and the rows that are new, checked against the counts."""
     gone, new = counts.updated + counts.deleted, counts.inserted + counts.updated
-    own = f"= '{pair.xid % _NUMBERS}'::xid"
+    own = f"= '{pair.xid % NUMBERS}'::xid"
     olds, news = heard
     marked = _read(pair.witness, leaf, f"t.xmax {own}", olds) if gone else []
     before = _gone(pair.writer, leaf, marked)
@@ -149,7 +166,7 @@ def _exactly(
         return [r for _, r in before], [r for _, r in after]
     # A part of the transaction, a row touched twice, or one that somebody else holds a lock on:
     # every row with any mark is looked at, and the difference must still be the counted one.
-    after = _read(pair.writer, leaf, _within(pair.xid), news)
+    after = _read(pair.writer, leaf, within(pair.xid), news)
     before = _gone(pair.writer, leaf, _read(pair.witness, leaf, "t.xmax <> '0'::xid", olds))
     net = counts.inserted - counts.deleted
     fits = len(after) - len(before) == net and len(before) <= gone and len(after) <= new
@@ -158,9 +175,9 @@ def _exactly(
     return [r for _, r in before], [r for _, r in after]
 
 
-def _within(xid: int) -> str:
+def within(xid: int) -> str:
     """Returns the condition that a row was made by this transaction or a part of it."""
-    low, high = xid % _NUMBERS, (xid + _NEAR) % _NUMBERS
+    low, high = xid % NUMBERS, (xid + _NEAR) % NUMBERS
     number = "t.xmin::text::int8"
     if low <= high:
         return f"{number} BETWEEN {low} AND {high}"
@@ -168,7 +185,7 @@ def _within(xid: int) -> str:
 
 
 def _by_key(
-    connection: Connection, leaf: Leaf, wanted: Sequence[Row], condition: str, heard: _Heard
+    connection: Connection, leaf: Leaf, wanted: Sequence[Row], condition: str, heard: Heard
 ) -> list[tuple[str, Row]]:
     """Returns those matching rows that have the keys of the given ones: no scan is needed."""
     table, found = leaf.root, []
@@ -188,7 +205,7 @@ def _read(
     connection: Connection,
     leaf: Leaf,
     condition: str,
-    heard: _Heard,
+    heard: Heard,
     joined: str = "",
     given: Sequence[object] = (),
 ) -> list[tuple[str, Row]]:
@@ -232,7 +249,7 @@ def makers_of(table: Table) -> list[Callable[[str], object]]:
 
 
 def _maker(base: int) -> Callable[[str], object]:
-    if base in _WHOLE:
+    if base in WHOLE:
         return int
     if base == _TRUTH:
         return lambda text: text == "true"

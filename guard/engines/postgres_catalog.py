@@ -114,6 +114,15 @@ WHERE indrelid = ANY (ARRAY[{oids}]::oid[]) AND (indisunique OR indisexclusion)
 """A column with the number 0 is an expression."""
 
 
+_OWN = """
+SELECT DISTINCT {name} FROM pg_catalog.{kind} o
+WHERE o.{schema} <> 'pg_catalog'::regnamespace AND o.{schema} <> 'information_schema'::regnamespace
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = o.oid
+    AND d.classid = 'pg_catalog.{kind}'::regclass AND d.deptype = 'e')
+"""
+"""Functions and operators that neither the server nor one of its extensions brought."""
+
+
 def reflect(session: Session, *, source: str, schemas: Sequence[str], roles: Sequence[str]) -> Seen:
     """Returns the catalog of the schemas, untagged. `roles` are those a statement may run as.
 
@@ -147,8 +156,16 @@ def reflect(session: Session, *, source: str, schemas: Sequence[str], roles: Seq
         first.setdefault(relation.name, relation.oid)
     build = _Build(names, columns, constraints, frozenset(r.oid for r in kept))
     tables = tuple(t for r in kept if (t := build.table(r, bare=first[r.name] == r.oid)).columns)
-    catalog = Catalog(source=source, dialect="postgres", tables=tables)
+    catalog = Catalog(
+        source=source, dialect="postgres", tables=tables, shadowed=_somebodys(session)
+    )
     return Seen(catalog=catalog, numbers={names[r.oid]: r.oid for r in kept})
+
+
+def _somebodys(session: Session) -> frozenset[str]:
+    kinds = (("pg_proc", "proname", "pronamespace"), ("pg_operator", "oprname", "oprnamespace"))
+    queries = (_OWN.format(kind=k, name=n, schema=s) for k, n, s in kinds)
+    return frozenset(name for q in queries for (name,) in session.ask(q) if name is not None)
 
 
 def _asked(session: Session, query: str, kind: TypeAdapter[list[_Row]]) -> list[_Row]:

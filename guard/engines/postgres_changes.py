@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -21,17 +19,19 @@ from guard.diff import Diff
 from guard.engines import faults
 from guard.engines.base import Cancel, Captured, Change, ChangeCaps, Found, Reached, Told, unheard
 from guard.engines.child.faults import Fault
-from guard.engines.child.images import TableChange
 from guard.engines.child.schema import performed, standing
-from guard.engines.child.writing import Capture, Order, carries_now, with_second
+from guard.engines.child.writing import Capture, Order
 from guard.engines.child.writing import told as written
-from guard.engines.postgres_capture import Found as Net
-from guard.engines.postgres_capture import capture, counted
+from guard.engines.postgres_back import put_back
+from guard.engines.postgres_done import Done, FewRows, Left, Open, done, opened
 from guard.engines.postgres_faults import code_of
 from guard.engines.postgres_fixed import is_fixed
-from guard.engines.postgres_images import found_in, image_of, is_back, kept_in, out_of_reach, replay
+from guard.engines.postgres_images import found_in, replay
+from guard.engines.postgres_large import LARGE
+from guard.engines.postgres_largeimage import header_of, is_copied, staged, stands_as
 from guard.engines.postgres_schema import definer, state_of
 from guard.engines.postgres_session import Login, Pair, connected, paired, reading, run_one
+from guard.engines.postgres_stage import Stage
 from guard.engines.postgres_tables import rows
 from guard.errors import OutcomeUnknown, SourceUnavailable, refuse
 
@@ -46,41 +46,54 @@ _FAR = 20
 class PostgresChanges:
     """A database as the write role. Safe to share between threads: each order has own sessions."""
 
-    def __init__(self, login: Login, source: str) -> None:
-        """Opens nothing yet. `source` is what messages call the database."""
+    def __init__(self, login: Login, source: str, *, large: int = LARGE) -> None:
+        """Opens nothing yet. `source` is what messages call the database.
+
+        More touched rows of one table than `large` stay on the server.
+        """
         self._login = login
         self._source = source
+        self._large = large
 
     def preview(
         self, change: Change, caps: ChangeCaps, cancel: Cancel, told: Told = unheard
     ) -> Diff:
         """Returns the exact diff of a change. Raises what `ChangeEngine.preview` does."""
         started = time.perf_counter_ns()
-        if _order(change, caps).defines:
+        if _defines(change):
             with self._told(cancel), paired(self._login, caps, cancel) as pair:
                 found = performed(definer(pair.writer), _order(change, caps), prove=True)
-            return _diff(found, {}, caps, started)
+            return _defined(found, {}, caps, started)
         with self._told(cancel):
             with paired(self._login, caps, cancel) as pair:
-                expected = self._estimate(pair, change, caps)
-                told(Reached(step="run", of=expected))
-                second = first = _performed(pair, change, caps, told)
-                fixed = is_fixed(pair.writer, change.sql, [t.table for t in first.tables])
+                told(Reached(step="run", of=self._estimate(pair, change, caps)))
+                run, silent = self._ran(pair, change, caps, told)
+                fixed = silent if change.sql is None else True
+                fixed = fixed and is_fixed(pair.writer, change.sql, run.relations)
+                second = first = done(run, left_out={}, twice=not fixed)
                 told(Reached(step="back" if fixed else "run", of=first.total))
-                left = _taken_back(pair, first, caps) if fixed else None
+                left = first.taken_back() if fixed else None
             if not fixed:
-                if carries_now(first):
+                if first.may_carry_now():
                     cancel.wait(1.0 - time.time() % 1.0)
                 with paired(self._login, caps, cancel) as pair:
-                    second = _performed(pair, change, caps, told)
+                    run, _ = self._ran(pair, change, caps, told)
+                    second = done(run, left_out={}, twice=True, first=first)
                     told(Reached(step="back", of=second.total))
-                    left = _taken_back(pair, second, caps)
+                    left = second.taken_back()
         if cancel.is_set():
             raise faults.stopped("cancelled")  # else what was cut off would pass for no way back
         notes = tuple(_notes(second, left))
-        known = with_second(first, second, verified=left is not None and not left, notes=notes)
-        diff = _diff(known, known.decided or {}, caps, started)
-        return replace(diff, undo="none" if left is None else "partial" if notes else "exact")
+        # Of few rows the first run is shown; very many are gone with their transaction.
+        shown = first if isinstance(second, FewRows) else second
+        return Diff(
+            tables=shown.tables(second.decided(first) if second is not first else {}),
+            schema_hash=shown.schema_hash,
+            undo="none" if left is None else "partial" if notes else "exact",
+            undo_notes=notes,
+            undo_verified=left is not None and not left,
+            elapsed_us=_since(started),
+        )
 
     def apply(
         self,
@@ -90,19 +103,45 @@ class PostgresChanges:
         cancel: Cancel,
     ) -> Captured:
         """Runs the change for good. Raises what `ChangeEngine.apply` does."""
-        started = time.perf_counter_ns()
+        started, decided = time.perf_counter_ns(), dict(change.decided)
         with self._told(cancel), paired(self._login, caps, cancel) as pair:
-            found = _performed(pair, change, caps)
-            diff = _diff(found, dict(change.decided), caps, started)
-            image = json.dumps(found.image, separators=(",", ":")).encode()
-            captured = Captured(diff=diff, undo_image=image)
+            if _defines(change):
+                captured = _applied(pair, _order(change, caps), caps, started)
+            else:
+                run, _ = self._ran(pair, change, caps, unheard)
+                found = done(run, left_out=decided)
+                diff = Diff(
+                    tables=found.tables(decided),
+                    schema_hash=found.schema_hash,
+                    undo="exact",
+                    undo_notes=(),
+                    undo_verified=False,
+                    elapsed_us=_since(started),
+                )
+                captured = Captured(diff=diff, undo_image=found.image())
             ready(captured)
             self._commit(pair)
             return captured
 
+    def _ran(self, pair: Pair, change: Change, caps: ChangeCaps, told: Told) -> tuple[Open, bool]:
+        """Runs the statement, or puts rows back; returns what was counted.
+
+        The second value says that rows were put back with all triggers switched off.
+        """
+        stage, silent = Stage(pair), False
+        if change.sql is not None:
+            run_one(pair.writer, change.sql)
+        # What waits for the commit would fail or fire after the rows were looked at.
+        pair.writer.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        reading(pair.writer)
+        if change.undo_image is not None:
+            silent = _put_back(pair, stage, change.undo_image)
+        return opened(pair, stage, caps, told, least=self._large), silent
+
     def find(self, undo_image: bytes) -> Found:
         """Says what became of a change. Raises `SourceUnavailable` while it cannot be told."""
-        image: Mapping[str, Any] = json.loads(undo_image)
+        copied = is_copied(undo_image)
+        image: Mapping[str, Any] = header_of(undo_image) if copied else json.loads(undo_image)
         if "xid" not in image:
             return "neither"
         with self._told(Cancel()), contextlib.closing(connected(self._login)) as connection:
@@ -113,7 +152,7 @@ class PostgresChanges:
                 reading(connection)
                 if "ddl" in image:
                     return standing(image, state_of(connection))
-                return found_in(connection, image)
+                return stands_as(connection, undo_image) if copied else found_in(connection, image)
 
     def close(self) -> None:
         """Nothing is held between orders."""
@@ -188,20 +227,10 @@ def _changed_rows(plan: Mapping[str, Any]) -> int:
     return max([own, *(_changed_rows(p) for p in inner)])
 
 
-def _performed(pair: Pair, change: Change, caps: ChangeCaps, told: Told = unheard) -> Capture:
-    """Runs the statement, or puts rows back, and returns what the transaction has changed."""
-    order = _order(change, caps)
-    if order.defines:
-        found = performed(definer(pair.writer), order, prove=False)
-        return replace(found, image={**found.image, "xid": str(pair.xid)})
-    if change.sql is not None:
-        run_one(pair.writer, change.sql)
-    # What waits for the commit would fail or fire after the rows were looked at.
-    pair.writer.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    reading(pair.writer)
-    if order.image is not None:
-        replay(pair, order.image)
-    return _captured(capture(pair, caps.max_rows, told), pair)
+def _defines(change: Change) -> bool:
+    """True when it changes the schema, or takes such a change back."""
+    image = change.undo_image
+    return change.schema or bool(image and not is_copied(image) and "ddl" in json.loads(image))
 
 
 def _order(change: Change, caps: ChangeCaps) -> Order:
@@ -216,27 +245,21 @@ def _order(change: Change, caps: ChangeCaps) -> Order:
     )
 
 
-def _captured(found: Net, pair: Pair) -> Capture:
-    return Capture(
-        tables=found.tables,
-        image=image_of(found, pair.xid, out_of_reach(pair.writer, found)),
-        schema_hash=found.schema_hash,
+def _applied(pair: Pair, order: Order, caps: ChangeCaps, started: int) -> Captured:
+    """Changes the schema; the transaction is still open."""
+    found = performed(definer(pair.writer), order, prove=False)
+    image = {**found.image, "xid": str(pair.xid)}
+    return Captured(
+        diff=_defined(found, {}, caps, started),
+        undo_image=json.dumps(image, separators=(",", ":")).encode(),
     )
 
 
-def _taken_back(pair: Pair, done: Capture, caps: ChangeCaps) -> Sequence[TableChange] | None:
-    """Takes the change back in its own transaction; returns what differs then, None if it fails."""
-    try:
-        before = counted(pair.writer)
-        silent = replay(pair, done.image)
-        kept = [t for t in done.tables if t.table in kept_in(done.image)]
-        if silent and all(t.primary_key for t in done.tables if t not in kept):
-            # No trigger ran, so only these tables changed, and every statement hit what it named.
-            same = counted(pair.writer).keys() <= before.keys()
-            return kept if same and is_back(pair.writer, done.image) else None
-        return capture(pair, caps.max_rows).tables
-    except (Fault, psycopg.Error):
-        return None
+def _put_back(pair: Pair, stage: Stage, image: bytes) -> bool:
+    """Puts rows back as they were; returns whether all triggers were switched off meanwhile."""
+    if is_copied(image):
+        return put_back(pair, stage, staged(pair.writer, stage, image)).silent
+    return replay(pair, json.loads(image))
 
 
 _WORDS = {"inserted": "remove", "deleted": "bring back", "updated": "restore"}
@@ -246,20 +269,23 @@ _KEPT = "the write login may not change that table."
 _AWAKE = "triggers run again, because the write login may not do without them."
 
 
-def _notes(done: Capture, left: Sequence[TableChange] | None) -> Iterator[str]:
+def _notes(found: Done, left: Sequence[Left] | None) -> Iterator[str]:
     if left is None:
         yield "Taking this back was tried and did not work."
     for table in left or ():
-        why = _KEPT if table.table in kept_in(done.image) else _AWAKE
-        for kind, count in sorted(Counter(row.kind for row in table.rows).items()):
+        why = _KEPT if table.kept else _AWAKE
+        for kind, count in sorted((k, n) for k, n in table.counts.items() if n):
             rows_ = "1 row" if count == 1 else f"{count:,} rows"
             yield f"Undo will not {_WORDS[kind]} {rows_} in {table.table}: {why}"
-    for changed in done.tables:
-        if not changed.primary_key:
-            yield f"{changed.table} has no primary key: rows that are equal cannot be told apart."
+    for name in found.unkeyed:
+        yield f"{name} has no primary key: rows that are equal cannot be told apart."
 
 
-def _diff(found: Capture, decided: Mapping[str, Any], caps: ChangeCaps, started: int) -> Diff:
-    elapsed_us = (time.perf_counter_ns() - started) // 1000
-    diff = json.loads(written(found, decided, caps.shown_rows, elapsed_us))["diff"]
-    return _DIFF.validate_python(diff)
+def _defined(found: Capture, decided: Mapping[str, Any], caps: ChangeCaps, started: int) -> Diff:
+    told_ = written(found, decided, caps.shown_rows, _since(started))
+    return _DIFF.validate_python(json.loads(told_)["diff"])
+
+
+def _since(started: int) -> int:
+    """Returns the microseconds since then."""
+    return (time.perf_counter_ns() - started) // 1000

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
-
-import psycopg
+from typing import Any, Literal
 
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
-from guard.engines.child.names import quoted
 from guard.engines.postgres_capture import Found, text_of
+from guard.engines.postgres_putback import Texts, arrays, chunks, given, put_back, same
+from guard.engines.postgres_references import check_references, may_check
 from guard.engines.postgres_session import Pair
 from guard.engines.postgres_tables import (
-    Column,
     Connection,
-    Reference,
     Table,
     named,
+    ordered,
     references_of,
     rows,
 )
-
-_T = TypeVar("_T")
-_CHUNK = 5_000
-Texts = list[str | None]
 
 
 def image_of(found: Found, xid: int, kept: Collection[str] = ()) -> dict[str, object]:
@@ -66,16 +60,19 @@ SELECT has_table_privilege(o, 'INSERT'), has_table_privilege(o, 'UPDATE'),
 _NEEDED = {"deleted": (0,), "updated": (0, 1, 2), "inserted": (2,)}
 
 
-def out_of_reach(connection: Connection, found: Found) -> frozenset[str]:
+def out_of_reach(
+    connection: Connection, touched: Sequence[tuple[Table, Collection[str]]]
+) -> frozenset[str]:
     """Returns the tables that only triggers or owners may change back: the login has no right to.
 
-    A trigger that runs as its owner often writes where the login may only look.
+    Each is given with the kinds of its rows. A trigger that runs as its owner often writes where
+    the login may only look.
     """
-    rights = rows(connection, _RIGHTS, [t.oid for t in found.roots])
+    rights = rows(connection, _RIGHTS, [t.oid for t, _ in touched])
     return frozenset(
-        change.table
-        for change, has in zip(found.tables, rights, strict=True)
-        if not all(has[n] for kind in {r.kind for r in change.rows} for n in _NEEDED[kind])
+        table.name
+        for (table, kinds), has in zip(touched, rights, strict=True)
+        if not all(has[n] for kind in kinds for n in _NEEDED[kind])
     )
 
 
@@ -94,25 +91,26 @@ def replay(pair: Pair, image: Mapping[str, Any]) -> bool:
     """
     writer = pair.writer
     parts = [
-        (_table(writer, given), given["rows"])
+        (table_in(writer, given), given["rows"])
         for given in image["tables"].values()
         if not given.get("kept")
     ]
     references = references_of(writer, [t.oid for t, _ in parts])
-    if not pair.silent or not _may_check(writer, parts, references):
+    if not pair.silent or not may_check(writer, parts, references):
         writer.execute("SET CONSTRAINTS ALL DEFERRED")
-        _put_back(writer, _ordered(parts, references), whole=False)
+        put_back(writer, ordered(parts, references), whole=False)
         writer.execute("SET CONSTRAINTS ALL IMMEDIATE")
         return False
     writer.execute("SET LOCAL session_replication_role = replica")
     with _by_index(writer, [t for t, _ in parts]):
-        _put_back(writer, _ordered(parts, references), whole=True)
-    _check_references(writer, parts, references)
+        put_back(writer, ordered(parts, references), whole=True)
+    check_references(writer, parts, references)
     writer.execute("SET LOCAL session_replication_role = origin")
     return True
 
 
-def _table(connection: Connection, kept: Mapping[str, Any]) -> Table:
+def table_in(connection: Connection, kept: Mapping[str, Any]) -> Table:
+    """Returns the table as the image knows it. Raises `Fault` where it is another one now."""
     table = named(connection, kept["schema"], kept["relation"])
     if table is None or list(table.names) != kept["columns"]:
         raise Fault("changed_since")
@@ -121,263 +119,12 @@ def _table(connection: Connection, kept: Mapping[str, Any]) -> Table:
     return table
 
 
-_Part = tuple[Table, list[tuple[Texts | None, Texts | None]]]
-
-
-def _ordered(parts: Sequence[_Part], references: Iterable[Reference]) -> list[_Part]:
-    """Returns the tables, children first; those in a circle in any order."""
-    above = [(r.child, r.parent) for r in references if r.child != r.parent]
-    left, found = list(parts), []
-    while left:
-        inside = {t.oid for t, _ in left}
-        parents = {parent for child, parent in above if child in inside}
-        free = [p for p in left if p[0].oid not in parents] or left[:1]
-        found.extend(free)
-        left = [p for p in left if p not in free]
-    return found
-
-
-def _put_back(writer: Connection, parts: Sequence[_Part], *, whole: bool) -> None:
-    """Removes, changes and adds rows.
-
-    Where a column differs that the engine alone may set, the row is removed and added; with `whole`
-    also where a unique one does: values may have moved from row to row.
-    """
-    adding = []
-    for table, kept in parts:
-        fixed = {c.name for c in table.columns if c.always_identity}
-        if whole:
-            fixed |= _unique_columns(writer, table)
-        places = [i for i, c in enumerate(table.columns) if c.name in fixed]
-        removed, changed, added = [], [], []
-        for before, after in kept:
-            if before and after and all(before[i] == after[i] for i in places):
-                changed.append((before, after))
-                continue
-            if after:
-                removed.append(after)
-            if before:
-                added.append(before)
-        _remove(writer, table, removed)
-        _set(writer, table, changed)
-        adding.append((table, added))
-    for table, added in reversed(adding):
-        _add(writer, table, added)
-
-
-def _unique_columns(connection: Connection, table: Table) -> set[str]:
-    """Returns the columns of unique and excluding indexes; every column if one has expressions."""
-    found = rows(
-        connection,
-        "SELECT a.attname, i.indexprs IS NOT NULL FROM pg_index i LEFT JOIN pg_attribute a "
-        "ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.attnum > 0 "
-        "WHERE i.indrelid = $1::oid AND (i.indisunique OR i.indisexclusion)",
-        table.oid,
-    )
-    return set(table.names) if any(r[1] for r in found) else {r[0] for r in found}
-
-
-def _remove(writer: Connection, table: Table, gone: Sequence[Texts]) -> None:
-    if not table.primary_key:
-        for part in _chunks(gone):
-            _remove_equal(writer, table, part)
-        return
-    for part in _chunks(gone):
-        _hits(
-            writer,
-            f"DELETE FROM {table.quoted} t USING {_given(table, 'a')} WHERE {_same(table, 'a')}",
-            _arrays(table, part),
-            len(part),
-        )
-
-
-def _remove_equal(writer: Connection, table: Table, gone: Sequence[Texts]) -> None:
-    """Removes as many equal rows as are given, whichever of them."""
-    cells = ", ".join(f"a{i}" for i in range(len(table.columns)))
-    texts = ", ".join(f"{c.text('t')} AS a{i}" for i, c in enumerate(table.columns))
-    same = " AND ".join(f"g.a{i} IS NOT DISTINCT FROM w.a{i}" for i in range(len(table.columns)))
-    _hits(
-        writer,
-        f"DELETE FROM {table.quoted} d USING (SELECT g.relation, g.place FROM (SELECT *, "
-        f"row_number() OVER (PARTITION BY {cells}) AS n FROM {_given(table, 'a')}) w "
-        f"JOIN (SELECT *, row_number() OVER (PARTITION BY {cells}) AS n FROM (SELECT t.tableoid "
-        f"AS relation, t.ctid AS place, {texts} FROM {table.quoted} t) r) g "
-        f"ON g.n = w.n AND {same}) found WHERE d.tableoid = found.relation "
-        "AND d.ctid = found.place",
-        _arrays(table, gone),
-        len(gone),
-    )
-
-
-def _set(writer: Connection, table: Table, pairs: Sequence[tuple[Texts, Texts]]) -> None:
-    free = [
-        (i, c)
-        for i, c in enumerate(table.columns)
-        if c.name not in table.primary_key and not c.always_identity
-    ]
-    sets = ", ".join(f"{c.quoted} = u.b{i}::{c.type}" for i, c in free)
-    for part in _chunks(pairs):
-        _hits(
-            writer,
-            f"UPDATE {table.quoted} t SET {sets} FROM {_given(table, 'ab')} "
-            f"WHERE {_same(table, 'a')}",
-            [*_arrays(table, [a for _, a in part]), *_arrays(table, [b for b, _ in part])],
-            len(part),
-        )
-
-
-def _add(writer: Connection, table: Table, added: Sequence[Texts]) -> None:
-    names = ", ".join(c.quoted for c in table.columns)
-    values = ", ".join(f"u.a{i}::{c.type}" for i, c in enumerate(table.columns))
-    for part in _chunks(added):
-        _hits(
-            writer,
-            f"INSERT INTO {table.quoted} ({names}) OVERRIDING SYSTEM VALUE "
-            f"SELECT {values} FROM {_given(table, 'a')}",
-            _arrays(table, part),
-            len(part),
-        )
-
-
-def _given(table: Table, letters: str) -> str:
-    """Returns the parameters as a relation `u` of texts, one letter for each image of a row."""
-    names = [f"{letter}{i}" for letter in letters for i in range(len(table.columns))]
-    marks = ", ".join(f"${n + 1}::text[]" for n in range(len(names)))
-    return f"unnest({marks}) AS u({', '.join(names)})"
-
-
-def _same(table: Table, letter: str) -> str:
-    """Returns the condition that `t` is the given row: by its key, then in every column."""
-    by_key = [
-        f"t.{c.quoted} = u.{letter}{i}::{c.type}"
-        for i, c in enumerate(table.columns)
-        if c.name in table.primary_key
-    ]
-    in_full = [
-        f"{c.text('t')} IS NOT DISTINCT FROM u.{letter}{i}" for i, c in enumerate(table.columns)
-    ]
-    return " AND ".join([*by_key, *in_full])
-
-
-def _arrays(table: Table, given: Sequence[Sequence[str | None]]) -> list[list[str | None]]:
-    return [[row[i] for row in given] for i in range(len(table.columns))]
-
-
-def _hits(writer: Connection, statement: str, given: Sequence[object], wanted: int) -> None:
-    with psycopg.RawCursor(writer) as cursor:
-        if cursor.execute(statement, list(given)).rowcount != wanted:
-            raise Fault("changed_since")
-
-
-def _chunks(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]
-
-
-def _check_references(
-    writer: Connection, parts: Sequence[_Part], references: Iterable[Reference]
-) -> None:
-    """Looks for references that hang, since the engine does not while triggers are off."""
-    by_oid = {t.oid: (t, kept) for t, kept in parts}
-    for reference in references:
-        for oid, columns, side in (
-            (reference.child, reference.child_columns, 0),
-            (reference.parent, reference.parent_columns, 1),
-        ):
-            if oid in by_oid:
-                table, kept = by_oid[oid]
-                moved = _moved(table, kept, columns)
-                _check_one(
-                    writer, reference, table, columns, [p[side] or [] for p in moved if p[side]]
-                )
-
-
-def _moved(
-    table: Table, kept: Sequence[tuple[Texts | None, Texts | None]], columns: Sequence[str]
-) -> list[tuple[Texts | None, Texts | None]]:
-    """Returns the rows of which a reference, or what it points at, differs before and after."""
-    places = [i for i, c in enumerate(table.names) if c in columns]
-    if len(places) != len(set(columns)):
-        raise Fault("not_exact")
-    return [(b, a) for b, a in kept if not b or not a or any(b[i] != a[i] for i in places)]
-
-
-_READABLE = """
-SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')) FROM unnest($1::oid[],
-  $2::text[]) AS u(o, n) JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
-"""
-
-
-def _may_check(writer: Connection, parts: Sequence[_Part], references: Sequence[Reference]) -> bool:
-    """True when the login may read the other end of every reference that the rows move.
-
-    With triggers off the engine checks none, so whoever cannot look must leave them on.
-    """
-    by_oid = {t.oid: (t, kept) for t, kept in parts}
-    wanted = {
-        (oid, name)
-        for r in references
-        for own, columns in ((r.child, r.child_columns), (r.parent, r.parent_columns))
-        if own in by_oid and _moved(*by_oid[own], columns)
-        for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
-        for name in names
-    }
-    oids, names = [o for o, _ in wanted], [n for _, n in wanted]
-    return not wanted or bool(rows(writer, _READABLE, oids, names)[0][0])
-
-
-def _check_one(
-    writer: Connection,
-    reference: Reference,
-    table: Table,
-    columns: Sequence[str],
-    images: Sequence[Texts],
-) -> None:
-    """Raises `Fault` when a child row points at one of these keys and no parent row has it."""
-    by_name: dict[str, tuple[int, Column]] = {c.name: (i, c) for i, c in enumerate(table.columns)}
-    if not all(c in by_name for c in columns):
-        raise Fault("not_exact")
-    places = [by_name[c] for c in columns]
-    keys = sorted({tuple(i[n] for n, _ in places) for i in images}, key=repr)
-    wanted = [k for k in keys if None not in k]
-    cells = ", ".join(f"k{n}" for n in range(len(places)))
-    marks = ", ".join(f"${n + 1}::text[]" for n in range(len(places)))
-    child = " AND ".join(
-        f"c.{quoted(name)} = k.k{n}::{column.type}"
-        for n, (name, (_, column)) in enumerate(zip(reference.child_columns, places, strict=True))
-    )
-    parent = " AND ".join(
-        f"p.{quoted(b)} = c.{quoted(a)}"
-        for a, b in zip(reference.child_columns, reference.parent_columns, strict=True)
-    )
-    for part in _chunks(wanted):
-        found = rows(
-            writer,
-            f"SELECT 1 FROM unnest({marks}) AS k({cells}) JOIN {_regclass(writer, reference.child)}"
-            f" c ON {child} WHERE NOT EXISTS (SELECT 1 FROM {_regclass(writer, reference.parent)} p"
-            f" WHERE {parent}) LIMIT 1",
-            *[[key[n] for key in part] for n in range(len(places))],
-        )
-        if found:
-            raise Fault("constraint")
-
-
-def _regclass(connection: Connection, oid: int) -> str:
-    schema, relation = rows(
-        connection,
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
-        "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
-        oid,
-    )[0]
-    return f"{quoted(schema)}.{quoted(relation)}"
-
-
 def is_back(writer: Connection, image: Mapping[str, Any]) -> bool:
     """True when every row that was there is there again and every new one is gone."""
     for kept in image["tables"].values():
         if kept.get("kept"):
             continue
-        table = _table(writer, kept)
+        table = table_in(writer, kept)
         if not table.primary_key:
             return False
         old = [b for b, _ in kept["rows"] if b]
@@ -411,7 +158,7 @@ def found_in(
     befores = afters = True
     for kept in image["tables"].values():
         try:
-            table = _table(connection, kept)
+            table = table_in(connection, kept)
         except Fault:
             return "neither"
         old = [b for b, _ in kept["rows"] if b]
@@ -427,17 +174,17 @@ def found_in(
 def _present(connection: Connection, table: Table, wanted: Sequence[Texts]) -> int:
     """Returns how many of the rows are there; equal rows are counted as often as they are."""
     count = 0
-    for part in _chunks(wanted):
-        where = _same(table, "a")
-        given = _arrays(table, part)
+    for part in chunks(wanted):
+        where = same(table, "a")
+        cells_of = arrays(table, part)
         if table.primary_key:
-            text = f"SELECT count(*) FROM {table.quoted} t JOIN {_given(table, 'a')} ON {where}"
+            text = f"SELECT count(*) FROM {table.quoted} t JOIN {given(table, 'a')} ON {where}"
         else:
             cells = ", ".join(f"u.a{i}" for i in range(len(table.columns)))
             text = (
                 "SELECT coalesce(sum(least(wanted, present)), 0) FROM (SELECT (SELECT count(*) "
                 f"FROM {table.quoted} t WHERE {where}) AS present, count(*) AS wanted "
-                f"FROM {_given(table, 'a')} GROUP BY {cells}) AS s"
+                f"FROM {given(table, 'a')} GROUP BY {cells}) AS s"
             )
-        count += int(rows(connection, text, *given)[0][0])
+        count += int(rows(connection, text, *cells_of)[0][0])
     return count

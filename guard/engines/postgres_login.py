@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from guard.address import ServerAddress
+from guard.engines import faults
 from guard.errors import ConfigurationError, SourceUnavailable
 
 _OPTIONS = frozenset(
@@ -81,9 +82,27 @@ def connect(address: ServerAddress, *, source: str, application: str) -> psycopg
             client_encoding="UTF8",
             **known,  # type: ignore[arg-type]
         )
-    except (psycopg.Error, UnicodeError, OSError):
+    except (psycopg.Error, UnicodeError, OSError) as error:
         # The driver's own text names the host, the user and the database.
-        raise SourceUnavailable(
+        raise unreached(
+            error,
+            source,
             f"The server of {source} cannot be reached, or does not accept its login. Check that "
-            "it runs, and the secret that the policy names."
+            "it runs, and the secret that the policy names.",
         ) from None
+
+
+_DISTRUST: Mapping[str, faults.Distrust] = {
+    "does not match host name": "name",
+    "certificate verify failed": "authority",
+    "server does not support SSL": "plain",
+    "root certificate file": "file",
+}
+"""What libpq says, which comes in no other language with this driver."""
+
+
+def unreached(error: Exception, source: str, otherwise: str) -> SourceUnavailable:
+    """Returns what to raise where no connection came about: `otherwise` where nothing is known."""
+    told = str(error)
+    why = next((w for said, w in _DISTRUST.items() if said in told), None)
+    return SourceUnavailable(otherwise) if why is None else faults.distrusted(why, source)

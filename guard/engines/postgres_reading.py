@@ -8,7 +8,8 @@ For each statement, in this order:
       without a change in it, can stand there
     3 FETCH, row by row, watched by the clock, the cancel flag and the size
     4 which tables the server has really locked, against those the guard allowed
-    5 ROLLBACK and DISCARD ALL, whatever happened; after a stop or an error the connection is closed
+    5 ROLLBACK and DISCARD ALL, whatever happened; the next statement waits for the answers to them,
+      and after a stop or an error the connection is closed
 
 The search path holds the server's own schema only, so that no function, operator or type somebody
 made can stand in for one the guard knows. The guard writes every table with its schema.
@@ -17,12 +18,12 @@ made can stand in for one the guard knows. The guard writes every table with its
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -30,15 +31,28 @@ from sqlalchemy.pool import QueuePool
 from guard.engines import faults
 from guard.engines import postgres_faults as pg_faults
 from guard.engines.base import Cancel
+from guard.engines.postgres_locks import LOCKED, touches_others
+from guard.engines.postgres_sizes import SMALL, TOO_LARGE, capped
 from guard.engines.postgres_values import Cells
-from guard.engines.postgres_wire import Failed, Lost, Stopped, Watch, ask, batch, columns, stream
+from guard.engines.postgres_wire import (
+    Failed,
+    Lost,
+    Stopped,
+    Watch,
+    ask,
+    asking,
+    batch,
+    collect,
+    columns,
+    leave,
+    together,
+)
 from guard.errors import SourceUnavailable
 from guard.identity import NO_IDENTITY, Identity
 
 POOL_SIZE = 8
 RECYCLE_SECONDS = 300
 """After this a connection is made anew, and what its role may do is asked again."""
-_RESET_SECONDS = 5.0
 _GRACE_MS = 250
 """How much longer the client waits than the server is told to, so that the server says it first."""
 _LOCK_MS = 2_000
@@ -72,9 +86,11 @@ class Portion:
 class Session:
     """An open fenced transaction. Only `Readers.lend` makes one."""
 
-    def __init__(self, connection: psycopg.Connection, watch: Watch) -> None:
+    def __init__(self, connection: psycopg.Connection, watch: Watch, indexes: set[int]) -> None:
         self.connection = connection
         self._watch = watch
+        self._indexes = indexes
+        self._locked: PGresult | None = None
 
     def ask(self, statement: str) -> list[tuple[str | None, ...]]:
         """Returns the rows of one of the adapter's own statements, as text."""
@@ -90,12 +106,19 @@ class Session:
         described = columns(self.connection, text, self._watch)
         found = [_column(described, n) for n in range(described.nfields)]
         declared = f"DECLARE gatehouse NO SCROLL CURSOR FOR {capped(text, found, max_bytes)}"
-        ask(self.connection, declared, self._watch)
-        fetch = f"FETCH FORWARD {max_rows + 1} FROM gatehouse"
+        steps = (
+            asking(declared),
+            asking(f"FETCH FORWARD {max_rows + 1} FROM gatehouse"),
+            asking(LOCKED),
+        )
         width, size = range(len(found)), 0
         cells: list[tuple[bytes | None, ...]] = []
-        at_once = _AT_ONCE if all(oid in _SMALL for _, oid in found) else 1
-        for some in stream(self.connection, fetch, self._watch, at_once=at_once):
+        at_once = _AT_ONCE if all(oid in SMALL for _, oid in found) else 1
+        for step, some in together(self.connection, steps, self._watch, streamed={1: at_once}):
+            if step == 2:
+                self._locked = some
+            if step != 1:
+                continue
             for row in range(some.ntuples):
                 values = tuple(some.get_value(row, n) for n in width)
                 cells.append(values)
@@ -110,37 +133,9 @@ class Session:
         )
 
     def touches_others(self, allowed: frozenset[int]) -> bool:
-        """True when the server has locked a table, view or catalog that is not among `allowed`.
-
-        Numbers are the server's own. A partition counts as the table it belongs to. The server
-        locks what a statement reads, whatever way the text named it, until the transaction ends.
-        """
-        locked = self.ask(_LOCKED)
-        others = sorted({int(row[0]) for row in locked if row[0] is not None} - allowed)
-        if not others:
-            return False
-        known = _numbers(sorted(allowed))
-        return bool(self.ask(_UNKNOWN.format(found=_numbers(others), known=known)))
-
-
-_LOCKED = (
-    "SELECT DISTINCT relation FROM pg_catalog.pg_lock_status() "
-    "WHERE locktype = 'relation' AND pid = pg_catalog.pg_backend_pid()"
-)
-_UNKNOWN = """
-WITH RECURSIVE up(leaf, oid) AS (
-  SELECT c.oid, c.oid FROM pg_catalog.pg_class c WHERE c.oid = ANY ({found})
-  UNION SELECT up.leaf, i.inhparent FROM up
-    JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid)
-SELECT 1 FROM pg_catalog.pg_class c
-WHERE c.oid = ANY ({found}) AND c.relkind NOT IN ('i', 'I') AND NOT EXISTS (
-  SELECT 1 FROM up WHERE up.leaf = c.oid AND up.oid = ANY ({known}))
-LIMIT 1
-"""
-
-
-def _numbers(numbers: Sequence[int]) -> str:
-    return f"ARRAY[{', '.join(map(str, numbers))}]::oid[]"
+        """True when the server has locked a table, view or catalog that is not among `allowed`."""
+        locked = self.ask(LOCKED) if self._locked is None else rows_of(self._locked)
+        return touches_others(self.ask, locked, allowed, self._indexes)
 
 
 def rows_of(answer: PGresult) -> list[tuple[str | None, ...]]:
@@ -156,43 +151,6 @@ def rows_of(answer: PGresult) -> list[tuple[str | None, ...]]:
 
 def _column(answer: PGresult, number: int) -> tuple[str, int]:
     return (answer.fname(number) or b"").decode("utf-8", "replace"), answer.ftype(number)
-
-
-_SMALL = frozenset(
-    (16, 18, 19, 20, 21, 23, 26, 650, 700, 701, 774, 790, 829, 869, 1082, 1083, 1114, 1184)
-) | frozenset((1186, 1266, 1700, 2950))
-"""Types whose values are never large."""
-_STRINGS = frozenset((17, 25, 1042, 1043))
-TOO_LARGE = "2201G"
-"""What `width_bucket` fails with: the query's own sign that a row is too large to be sent."""
-
-
-def capped(text: str, columns: Sequence[tuple[str, int]], max_bytes: int) -> str:
-    """Returns the query with a check, on the server, of how large each row will be.
-
-    A row is sent and held in memory as a whole, up to a gigabyte, before a client can look at it.
-    """
-    large = [(n, t) for n, (_, t) in enumerate(columns) if t not in _SMALL]
-    if not large:
-        return text
-    names = ", ".join(f"c{n}" for n in range(len(columns)))
-    sizes = " + ".join(f"COALESCE({_size(f'q.c{n}', t)}, 0)" for n, t in large)
-    return (
-        f"SELECT {names} FROM ({text}\n) AS q({names}) WHERE pg_catalog.width_bucket("  # noqa: S608
-        "0::float8, 0::float8, 1::float8, "
-        f"CASE WHEN ({sizes})::int8 > {max_bytes} THEN 0 ELSE 1 END) >= 0"
-    )
-
-
-def _size(name: str, oid: int) -> str:
-    """An upper bound of the bytes of a value, without writing it out where it is short anyway."""
-    if oid in _STRINGS:
-        return f"pg_catalog.octet_length({name})::int8" + ("* 2" if oid == 17 else "")
-    short = f"pg_catalog.pg_column_size({name})"
-    return (
-        f"CASE WHEN {short} > 4000 THEN "
-        f"pg_catalog.octet_length({name}::pg_catalog.text)::int8 ELSE 4000 END"
-    )
 
 
 _Admit = Callable[[Session, Identity], None]
@@ -281,7 +239,7 @@ class Readers:
                 raise faults.stopped("cancelled" if cancel.is_set() else "timeout") from None
             raise pg_faults.to_error(failure.code, self._source) from None
         finally:
-            if clean and _reset(session.connection):
+            if clean and leave(session.connection, _FORGET):
                 pooled.close()
             else:
                 pooled.invalidate()
@@ -292,8 +250,11 @@ class Readers:
         """A connection that was cut while it lay in the pool is replaced; nothing has run yet."""
         while True:
             pooled = self._taken(watch)
-            session = Session(pooled.connection, watch)
+            session = Session(pooled.connection, watch, pooled.indexes)
             try:
+                if not pooled.is_clean(watch):
+                    pooled.invalidate()
+                    continue
                 batch(session.connection, prologue(timeout_ms, identity), watch)
                 if admit is not None and pooled.is_unknown(identity):
                     admit(session, identity)
@@ -342,6 +303,9 @@ class Readers:
 
 
 _ADMITTED = "admitted"
+_INDEXED = "indexes"
+_FORGET = ("ROLLBACK", "DISCARD ALL")
+"""Sent as soon as a statement ended. The next one waits for the answers before it begins."""
 
 
 class _Pooled:
@@ -359,6 +323,27 @@ class _Pooled:
     def is_unknown(self, identity: Identity) -> bool:
         """True when the role was not yet looked at for statements of this kind."""
         return self.is_new or (identity != NO_IDENTITY and not self._info[_ADMITTED])
+
+    @property
+    def indexes(self) -> set[int]:
+        """The server's numbers of relations seen on this connection to be indexes."""
+        found: set[int] = self._info.setdefault(_INDEXED, set())
+        return found
+
+    def is_clean(self, watch: Watch) -> bool:
+        """True when nothing is left of the statement before. Drop the connection otherwise.
+
+        Raises:
+            Stopped: see `postgres_wire`.
+        """
+        pgconn = self.connection.pgconn
+        if pgconn.pipeline_status == PipelineStatus.OFF:
+            return True  # nothing ever ran on it
+        try:
+            collect(self.connection, len(_FORGET), watch)
+        except (Lost, Failed):
+            return False
+        return pgconn.transaction_status == TransactionStatus.IDLE
 
     def admitted(self, identity: Identity) -> None:
         self._info[_ADMITTED] = identity != NO_IDENTITY
@@ -403,17 +388,6 @@ def literal(value: str) -> str:
         raise SourceUnavailable("The person's name holds a control character.")
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f" E'{escaped}'" if "\\" in value else f"'{escaped}'"
-
-
-def _reset(connection: psycopg.Connection) -> bool:
-    """Ends the transaction and forgets the session; False when the connection must be closed."""
-    watch = Watch(deadline=time.monotonic() + _RESET_SECONDS, cancel=Cancel())
-    try:
-        batch(connection, "ROLLBACK", watch)
-        batch(connection, "DISCARD ALL", watch)
-    except (Stopped, Lost, Failed):
-        return False
-    return connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def _stopped(stop: Stopped, source: str) -> Exception:

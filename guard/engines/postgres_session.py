@@ -17,10 +17,10 @@ import psycopg
 from psycopg.pq import ExecStatus
 
 from guard.engines.base import Cancel, ChangeCaps
-from guard.engines.postgres_login import parameters
+from guard.engines.postgres_login import parameters, unreached
 from guard.engines.postgres_tables import Connection, rows
 from guard.engines.postgres_writelogin import check_login
-from guard.errors import SourceUnavailable, refuse
+from guard.errors import refuse
 
 _CONNECT_SECONDS = 10
 _TICK_SECONDS = 0.05
@@ -33,6 +33,13 @@ _READING = (
     "SET LOCAL xmloption = 'content'",
 )
 """So that values as text read back as themselves, whatever the role's own settings are."""
+
+_AS_PARSED = {
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "transform_null_equals": "off",
+}
+"""A change runs as it stands, so the server must read it as the guard's parser does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +83,12 @@ def connected(login: Login) -> Connection:
             application_name="gatehouse-write",
             client_encoding="utf8",
         )
-    except (psycopg.Error, OSError, UnicodeError):
-        raise SourceUnavailable(
+    except (psycopg.Error, OSError, UnicodeError) as error:
+        raise unreached(
+            error,
+            "this source",
             "The database server did not accept the write login. Check that it runs and that the "
-            "secret is right."
+            "secret is right.",
         ) from None
     return connection
 
@@ -142,6 +151,7 @@ def _limit(connection: Connection, caps: ChangeCaps, login: Login) -> None:
         "statement_timeout": str(caps.timeout_ms),
         "idle_in_transaction_session_timeout": str(max(caps.timeout_ms * 4, 60_000)),
         "synchronous_commit": "on",
+        **_AS_PARSED,
     }
     if login.schemas:
         path = ", ".join('"' + s.replace('"', '""') + '"' for s in login.schemas)

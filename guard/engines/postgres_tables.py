@@ -6,9 +6,9 @@ Facts come from `pg_catalog`; https://www.postgresql.org/docs/18/catalogs.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -17,6 +17,8 @@ from guard.engines.child.names import quoted
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+WHOLE = frozenset({21, 23, 20})
+"""`int2`, `int4` and `int8`."""
 _PRINTED = frozenset({1042, 869, 18})
 """`bpchar`, `inet` and `"char"`: a cast to text gives them another form than the server prints."""
 
@@ -34,6 +36,11 @@ class Column:
     def quoted(self) -> str:
         """The name as SQL."""
         return quoted(self.name)
+
+    @property
+    def is_whole(self) -> bool:
+        """True for whole numbers, of which equal ones are the same text."""
+        return self.base in WHOLE
 
     def text(self, alias: str) -> str:
         """Returns the SQL for the value as text that reads back as the very same value."""
@@ -242,3 +249,21 @@ def _element(text: str | None) -> str:
     if "\\" in text or '"' in text:
         text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
+
+
+_T = TypeVar("_T")
+
+
+def ordered(
+    parts: Sequence[tuple[Table, _T]], references: Iterable[Reference]
+) -> list[tuple[Table, _T]]:
+    """Returns the tables, children first; those in a circle in any order."""
+    above = [(r.child, r.parent) for r in references if r.child != r.parent]
+    left, found = list(parts), []
+    while left:
+        inside = {t.oid for t, _ in left}
+        parents = {parent for child, parent in above if child in inside}
+        free = [p for p in left if p[0].oid not in parents] or left[:1]
+        found.extend(free)
+        left = [p for p in left if p not in free]
+    return found

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 Cells = Sequence[bytes | None]
 _MOST_DIGITS = 76
+_HANDFUL = 64
+"""Values up to which Python is quicker than a function over all of them."""
 
 
 def column(cells: Cells, oid: int) -> pa.Array:
@@ -32,9 +34,10 @@ def column(cells: Cells, oid: int) -> pa.Array:
 
 
 def _text(cells: Cells) -> pa.Array:
-    raw = pa.array(cells, pa.binary())
     try:
-        return raw.cast(pa.string())
+        if len(cells) <= _HANDFUL:
+            return pa.array(cells, pa.string())
+        return pa.array(cells, pa.binary()).cast(pa.string())
     except pa.ArrowException:  # a database whose encoding promises nothing
         return pa.array(
             [None if c is None else c.decode("utf-8", "backslashreplace") for c in cells],
@@ -61,13 +64,7 @@ def _float(text: pa.Array) -> pa.Array:
 
 def _exact(text: pa.Array) -> pa.Array:
     """Exact numbers: int64 where nothing stands after the point, else decimals wide enough."""
-    after = pc.if_else(
-        pc.match_substring(text, "."),
-        pc.subtract(pc.utf8_length(text), pc.add(pc.find_substring(text, "."), 1)),
-        0,
-    )
-    scale = pc.max(after).as_py() or 0
-    whole = pc.max(pc.subtract(pc.utf8_length(text), after)).as_py()
+    scale, whole = _places(text)
     digits = whole + scale
     if scale == 0 and digits <= 18:
         return text.cast(pa.int64())
@@ -75,6 +72,20 @@ def _exact(text: pa.Array) -> pa.Array:
         return text
     width = pa.decimal128 if digits <= 38 else pa.decimal256
     return text.cast(width(38 if digits <= 38 else _MOST_DIGITS, scale))
+
+
+def _places(text: pa.Array) -> tuple[int, int]:
+    """Returns the most characters behind a point, and the most of all others."""
+    if len(text) <= _HANDFUL:
+        values = [v for v in text.to_pylist() if v is not None]
+        behind = [len(v.partition(".")[2]) for v in values]
+        return max(behind), max(len(v) - b for v, b in zip(values, behind, strict=True))
+    after = pc.if_else(
+        pc.match_substring(text, "."),
+        pc.subtract(pc.utf8_length(text), pc.add(pc.find_substring(text, "."), 1)),
+        0,
+    )
+    return pc.max(after).as_py() or 0, pc.max(pc.subtract(pc.utf8_length(text), after)).as_py()
 
 
 def _date(text: pa.Array) -> pa.Array:

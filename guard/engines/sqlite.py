@@ -12,6 +12,8 @@ SETTINGS = WorkerSettings(
     address_space=1_536 * 1024 * 1024,
     # A database in write-ahead mode needs its shared index: 32 KiB for every 4,096 pages of log.
     file_size=16 * 1024 * 1024,
+    # The file that is open for the next statement may be one that was removed.
+    idle_ms=1_000,
 )
 
 

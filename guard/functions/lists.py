@@ -29,6 +29,7 @@ class _File(BaseModel):
 
     allowed: dict[str, _Family]
     refused: dict[str, _Family]
+    servers: dict[str, _Family] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +38,15 @@ class FunctionList:
 
     `scalar` may be called in expressions, `tables` after FROM. `introspection` is the part of both
     that describes the database; it is refused where a catalog limits what a person sees. `refusals`
-    gives the reason for names that were reviewed and left out.
+    gives the reason for names that were reviewed and left out. `servers` are names that a kind of
+    server has built in though it lists them nowhere a login could look.
     """
 
     scalar: frozenset[str]
     tables: frozenset[str]
     introspection: frozenset[str]
     refusals: dict[str, str]
+    servers: dict[str, frozenset[str]]
 
 
 @cache
@@ -63,6 +66,7 @@ def functions_of(dialect: str) -> FunctionList:
         tables=tables,
         introspection=_names(f for f in families if f.introspection),
         refusals={n: f.reason for f in content.refused.values() for n in f.names.split()},
+        servers={name: _names([f]) for name, f in content.servers.items()},
     )
 
 

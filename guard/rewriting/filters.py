@@ -13,9 +13,9 @@ from functools import lru_cache
 from sqlglot import exp
 
 from guard.catalog import Catalog, Table
+from guard.decision import Terms
 from guard.errors import Refused, refuse
 from guard.names import find_table
-from guard.policy import Terms
 from guard.rewriting.schemas import with_schema
 from guard.rewriting.spelling import bare, faithful
 from guard.statement import parse

@@ -15,6 +15,7 @@ from guard.rewriting.spelling import faithful, reads_as, render
 from guard.rewriting.tables import Tables
 from guard.statement import Statement, parse
 from guard.tracing import Output, Walk
+from guard.views import copied
 
 
 def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> Statement:
@@ -29,7 +30,7 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
             `rewrite.unspeakable`.
     """
     dialect = tables.catalog.dialect
-    meant = tree.copy()
+    meant = copied(tree)
     sql = render(tree, dialect)
     try:
         final = parse(sql, dialect)
@@ -62,6 +63,8 @@ def _in_other_words(final: Statement, known: Catalog, outputs: Sequence[Output])
 
 def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
     """Returns the catalog with what row filters read, which may be hidden from the person."""
+    if not filters:
+        return reach
     tables = {table.name: table for table in reach.tables}
     behind = {t.name: replace(t, columns=()) for f in filters.values() for t in f.tables}
     for name, column in sorted(read for f in filters.values() for read in f.reads):
@@ -69,7 +72,7 @@ def _with_reads(reach: Catalog, filters: Mapping[str, RowFilter]) -> Catalog:
         if table.column(column) is None:
             added = (*table.columns, Column(name=column, type=""))
             tables[name] = replace(table, columns=added)
-    return Catalog(source=reach.source, dialect=reach.dialect, tables=tuple(tables.values()))
+    return replace(reach, tables=tuple(tables.values()))
 
 
 _TOO_MUCH = ("statement.too_long", "statement.too_deep")

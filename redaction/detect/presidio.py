@@ -79,6 +79,19 @@ class Toolkit:
         places = (place for number in fired for place in self._by_pattern.get(number, ()))
         return [self.rules[place] for place in sorted(places)]
 
+    @functools.cached_property
+    def _by_shape(self) -> Mapping[int, Sequence[int]]:
+        """The places of the telling disguises, by the number of the pattern of their shape."""
+        found: dict[int, list[int]] = {}
+        for place, disguise in enumerate(decode.TELLING):
+            found.setdefault(self.patterns.number(disguise.shape), []).append(place)
+        return found
+
+    def telling(self, fired: Iterable[int]) -> Sequence[decode.Disguise]:
+        """Returns the telling disguises whose pattern is among those of these numbers, in order."""
+        places = (place for number in fired for place in self._by_shape.get(number, ()))
+        return [decode.TELLING[place] for place in sorted(places)]
+
     def find(self, text: str) -> Iterator[Span]:
         """Yields all that counts in a running text; spans may overlap."""
         fired = self.patterns.fired(text) if len(text) <= _SHORT else None

@@ -23,6 +23,8 @@ from redaction.entities import (
     PHONE_NUMBER,
 )
 
+SHORTEST_NUMBER: Final = 8
+"""Characters of a whole number that may be of some kind by its check digits."""
 _MANY: Final = 5
 _FEW: Final = 4
 _MANY_NUMBERS: Final = 8
@@ -93,7 +95,7 @@ def _only_numbers(entity: str, values: Sequence[str]) -> bool:
 
 def numbers(values: Sequence[str], rules: Sequence[Rule], *, harmless: bool) -> str | None:
     """Returns the entity that nearly all of `values`, whole numbers, are by their check digits."""
-    long = [v for v in values if 8 <= len(v) <= 19]
+    long = [v for v in values if SHORTEST_NUMBER <= len(v) <= 19]
     if harmless or len(long) < _MANY_NUMBERS or len(long) < _NEARLY_ALL * len(values):
         return None
     if sum(map(card, long)) >= _NEARLY_ALL * len(long):

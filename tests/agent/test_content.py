@@ -16,7 +16,8 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from agent import Analyst, Runs
-from agent.content import UNKNOWN, delimited, moderation_of, said_in, signals
+from agent.content import UNKNOWN, delimited, said_in, signals
+from agent.moderation import moderation_of
 from guard import ConfigurationError
 from tests.company import Company, make_company
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from agent.layerdesk import LayerDesk
 from agent.meaning import told, told_of
 from agent.planner import Semantics, SemanticsError, parse_semantics
+from agent.planner.operators import PHRASES
+from agent.planner.semantics import is_settled
 from audit import AuditError, ConfigFacts
 from guard import ConfigurationError, Illegal, Refused
 from tests.company import EMAIL, SURNAME, Company, make_company
@@ -241,3 +244,11 @@ def test_what_is_chosen_is_what_was_shown_whatever_is_proposed_by_now(company: C
     (company.home / "shop.semantics.toml").write_text(other, encoding="utf-8")
     assert "orders.id" not in shown.chosen(KEYS)
     assert desk(company).view("shop", company.caller("adam")).stamp != shown.stamp
+
+
+def test_the_docs_name_every_word_that_no_layer_takes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "meaning.md").read_text("utf-8")
+    named = set(re.findall(r"\*([a-z ]+)\*|`([^`a-z]{1,2})`", page.replace("\n", " ")))
+    words = {" ".join((italic or sign).split()) for italic, sign in named}
+    settled = {" ".join(phrase) for phrase in PHRASES if is_settled(" ".join(phrase))}
+    assert settled - words == set()

@@ -343,3 +343,20 @@ def test_opening_while_another_process_appends_is_no_alarm(folder, monkeypatch):
             patch.setattr(FileSink, "newest", newest)
             with AuditLog.open(folder, app_version="2") as log:
                 assert log.changed() == 2
+
+
+def test_a_closed_log_keeps_no_file_open(tmp_path):
+    AuditLog.open(tmp_path / "log", app_version="1").close()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        with AuditLog.open(tmp_path / "log", app_version="1") as log:
+            log.append(asked())
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_closed_lock_is_not_taken_and_may_be_closed_again(tmp_path):
+    lock = FileLock(tmp_path / "lock")
+    lock.close()
+    lock.close()
+    with pytest.raises(Unavailable, match="closed"), lock.held(0.1):
+        pass

@@ -42,6 +42,19 @@ def test_the_trail_is_read_searched_and_verified(used: Shell) -> None:
     assert "audit.verified" in used("audit", "tail").out
 
 
+def test_sealed_events_are_searched_when_asked_for(used: Shell) -> None:
+    found = used("audit", "search", "salaries", "--json").lines
+    assert used("audit", "rotate-key").status == 0  # what ends here can be sealed
+    assert used("audit", "seal", "--before", "2100-01-01").status == 0
+    assert "--sealed does that" in used("audit", "search", "salaries").out
+    sealed = used("audit", "search", "salaries", "--sealed", "--json")
+    assert sealed.status == 0, sealed.err
+    assert sealed.lines == found
+    assert "sealed events match" in used("audit", "search", "salaries", "--sealed").out
+    newest = used("audit", "search", "sealed", "--json").lines[0]
+    assert "audit.searched" in json.dumps(newest)
+
+
 def test_promise_10_an_edited_record_ends_verify_with_status_1(used: Shell) -> None:
     (database,) = (p for p in (used.home / "audit").rglob("*.sqlite") if "index" not in p.name)
     db = sqlite3.connect(database)

@@ -89,6 +89,10 @@ def test_connect_names_what_it_cannot_read_and_writes_nothing(bare: Shell, tmp_p
 def test_doctor_tries_everything_and_says_what_is_left_to_do(shell: Shell) -> None:
     shell.write_policy("today = 2026-06-30", "today = 2026-06-30\ntags_confirmed = false")
     said = shell("doctor", "--json")
+    [sent] = [c for c in said.lines if "elemetry" in c["check"]]
+    assert sent["passed"]
+    assert sent["check"] == "Telemetry is off: no spans are sent"
+    assert "Its packages are installed." in sent["detail"]
     assert all(set(c) == {"check", "passed", "detail"} for c in said.lines)
     failed = [c["check"] for c in said.lines if not c["passed"]]
     assert failed == [

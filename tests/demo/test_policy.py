@@ -8,8 +8,9 @@ import pytest
 
 import demo
 from guard.address import FileAddress
-from guard.policy import Principal, Scope, scope_of
 from guard.policyfile import Policy, load_policy
+from guard.principal import Principal
+from guard.rights import Scope, scope_of
 
 PERSONAL = {
     "customers": {

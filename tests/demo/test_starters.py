@@ -11,8 +11,9 @@ import demo
 from agent import planner
 from audit import AuditEvent
 from guard.engines import open_engine
-from guard.policy import Principal, scope_of, visible
 from guard.policyfile import Policy, load_policy
+from guard.principal import Principal
+from guard.rights import scope_of, visible
 from guard.sampling import sample
 
 ROOT = Path(__file__).parents[2]

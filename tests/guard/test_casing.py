@@ -7,10 +7,10 @@ from sqlglot import exp
 
 from guard.catalog import Catalog, Column, Table
 from guard.classify import classify
+from guard.decision import Allow, Terms
 from guard.limitpolicy import Limits
 from guard.lineage import trace
 from guard.names import find_table
-from guard.policy import Allow, Terms
 from guard.rewrite import rewrite
 from guard.statement import parse
 

@@ -13,9 +13,11 @@ import pytest
 from guard.address import server_address
 from guard.catalog import Catalog
 from guard.connect import login_names
-from guard.engines.base import Cancel, Change, ChangeCaps
+from guard.engines.base import Cancel, Captured, Change, ChangeCaps
 from guard.engines.postgres import PostgresEngine, PostgresReader
 from guard.engines.postgres_changes import PostgresChanges
+from guard.engines.postgres_large import LARGE
+from guard.engines.postgres_largeimage import is_copied
 from guard.engines.postgres_session import Login
 from guard.engines.surveying import open_server_survey
 from guard.errors import ConfigurationError, Refused
@@ -206,8 +208,9 @@ CREATE TRIGGER stamp BEFORE UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION stamp
 """
 
 
-def test_the_write_login_takes_changes_back_that_fired_triggers(made: Made) -> None:
-    engine = PostgresChanges(Login(url=made.server.url(made.writer)), "s")
+@pytest.mark.parametrize("most", [LARGE, 0])
+def test_the_write_login_takes_changes_back_that_fired_triggers(made: Made, most: int) -> None:
+    engine = PostgresChanges(Login(url=made.server.url(made.writer)), "s", large=most)
     caps = ChangeCaps(max_rows=100, shown_rows=10, timeout_ms=20_000, lock_timeout_ms=500)
     change = Change(source="s", sql="UPDATE visits SET day = '2026-02-01' WHERE id < 3")
     made.server.execute(TRIGGERS)
@@ -233,6 +236,19 @@ def test_the_write_login_takes_changes_back_that_fired_triggers(made: Made) -> N
         made.server.execute(
             "DROP TRIGGER stamp ON visits; DROP FUNCTION stamp(); DROP TABLE stamped"
         )
+
+
+def test_the_write_login_may_keep_very_many_rows_in_temporary_tables(made: Made) -> None:
+    engine = PostgresChanges(Login(url=made.server.url(made.writer)), "s", large=0)
+    caps = ChangeCaps(max_rows=100, shown_rows=10, timeout_ms=20_000, lock_timeout_ms=500)
+    change = Change(source="s", sql="UPDATE visits SET day = '2026-02-02' WHERE id < 3")
+    done = engine.apply(change, caps, lambda _: None, Cancel())
+    assert is_copied(done.undo_image)
+    engine.apply(replace(change, sql=None, undo_image=done.undo_image), caps, _agree, Cancel())
+
+
+def _agree(_: Captured) -> None:
+    """Says yes to whatever was captured."""
 
 
 def test_an_older_server_is_told_what_cannot_be_granted(made: Made) -> None:

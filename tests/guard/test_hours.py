@@ -8,8 +8,9 @@ import pytest
 
 from guard.errors import ConfigurationError
 from guard.hours import Hours, said
-from guard.policy import Principal, reopens, scope_of
 from guard.policyfile import Policy, parse_policy
+from guard.principal import Principal
+from guard.rights import reopens, scope_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -8,9 +8,12 @@ import pytest
 
 from guard.catalog import Catalog, Column, Table
 from guard.classify import Access, ColumnUse
+from guard.decision import Allow, Deny, Hold
 from guard.errors import ConfigurationError, Refusal
-from guard.policy import Allow, Deny, Hold, Principal, decide, narrowed, scope_of, visible
+from guard.policy import decide
 from guard.policyfile import Policy, parse_policy
+from guard.principal import Principal
+from guard.rights import narrowed, scope_of, visible
 
 POLICY = """
 version = 1

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import guard.clearance
+from audit import Action
 from guard import Refused
 from guard.judging import scope_in
 from guard.needs import Opening
@@ -198,7 +199,7 @@ def test_a_read_is_known_only_while_nothing_that_decides_changed(
     judged = gate.judge(READ, "shop", caller)
     remembered = Remembered()
     footing = remembered.footing("ana", policy, scope, catalog)
-    known = Known(judged=judged, query=None, shape="")  # type: ignore[arg-type]
+    known = Known(judged=judged, query=None, action=Action(kind="statement"))  # type: ignore[arg-type]
     remembered.keep("ana", footing, READ, known)
     later = replace(scope, at=dt.datetime(2031, 1, 1, tzinfo=dt.UTC))
     assert remembered.read("ana", remembered.footing("ana", policy, later, catalog), READ) is known
@@ -234,7 +235,7 @@ def test_what_is_kept_is_bounded(module_company: Company) -> None:
     judged = module_company.parts.gate.judge(READ, "shop", caller)
     remembered = Remembered()
     footing = remembered.footing("ana", policy, judged.scope, catalog)
-    known = Known(judged=judged, query=None, shape="")  # type: ignore[arg-type]
+    known = Known(judged=judged, query=None, action=Action(kind="statement"))  # type: ignore[arg-type]
     remembered.keep("ana", footing, "x" * (LONGEST + 1), known)
     assert remembered.read("ana", footing, "x" * (LONGEST + 1)) is None
     texts = [f"{n:0{LONGEST}}" for n in range(2 * MOST_CHARACTERS // LONGEST)]

@@ -11,9 +11,9 @@ import pytest
 from sqlglot import exp
 
 from guard.catalog import Catalog, Column, Table
+from guard.decision import Allow, Terms
 from guard.errors import Refused
 from guard.limitpolicy import Limits
-from guard.policy import Allow, Terms
 from guard.rewrite import GuardedQuery, rewrite
 from guard.schematext import read_schema
 from guard.statement import parse
@@ -91,6 +91,32 @@ def refused(sql: str, dialect: str, allowed: Allow | None = None) -> str:
     with pytest.raises(Refused) as caught:
         guarded(sql, dialect, allowed)
     return caught.value.refusal.rule
+
+
+@both
+def test_promise_03_what_one_may_read_says_nothing_of_what_another_may(dialect: str) -> None:
+    sql = "SELECT * FROM guests"
+    everything = ["id", "name", "mail", "city", "tenant"]
+    less = allow(dialect, hidden={"guests": {"mail", "name"}})
+    for _ in range(2):
+        assert names(sql, dialect) == everything
+        assert names(sql, dialect, less) == ["id", "city", "tenant"]
+        assert refused(sql, dialect, allow(dialect, without=("guests",))) == "rewrite.untraceable"
+        assert refused("SELECT mail FROM guests", dialect, less).startswith("rewrite.")
+
+
+@both
+def test_promise_03_a_catalog_that_looks_the_same_is_another_one(dialect: str) -> None:
+    """What is kept of a catalog is kept of that very one: a changed one is read anew."""
+    statement = parse("SELECT * FROM guests", dialect)
+    before = rewrite(statement, allow(dialect), catalog(dialect))
+    tables = tuple(
+        dataclasses.replace(t, columns=t.columns[:2]) if t.name == "guests" else t
+        for t in catalog(dialect).tables
+    )
+    narrower = dataclasses.replace(catalog(dialect), tables=tables)
+    after = rewrite(statement, allow(dialect), narrower)
+    assert (len(before.lineage.columns), len(after.lineage.columns)) == (5, 2)
 
 
 @both

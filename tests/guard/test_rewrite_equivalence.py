@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from guard.decision import Allow, Terms
 from guard.errors import Refused
 from guard.limitpolicy import Limits
-from guard.policy import Allow, Terms
 from guard.rewrite import GuardedQuery, rewrite
 from guard.statement import parse
 from tests.guard import sqlgen

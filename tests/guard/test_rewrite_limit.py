@@ -9,8 +9,8 @@ import duckdb
 import pytest
 from sqlglot import parse_one
 
+from guard.decision import Allow, Terms
 from guard.limitpolicy import Limits
-from guard.policy import Allow, Terms
 from guard.rewrite import rewrite
 from guard.rewriting.limit import limited
 from guard.schematext import read_schema

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from guard.catalog import Catalog, Column, Table
+from guard.decision import Allow, Terms
 from guard.errors import Refused
-from guard.policy import Allow, Terms
 from guard.policyfile import Limits
 from guard.rewrite import rewrite
 from guard.statement import parse
@@ -36,6 +36,7 @@ ALLOW = Allow(
         ("SELECT 1 = n RLIKE 'a' FROM t", "SELECT 1 = (REGEXP_INSTR(n, 'a') > 0) FROM"),
         ("SELECT id FROM t WHERE NOT n REGEXP 'a'", "WHERE NOT (REGEXP_INSTR(n, 'a') > 0)"),
         ("SELECT `count`(1) FROM t", "SELECT COUNT(1) FROM"),
+        ("SELECT utc_date() AS d FROM t", "SELECT UTC_DATE() AS d FROM"),
     ],
 )
 def test_mysql_is_written_without_what_mariadb_does_not_have(sql: str, written: str) -> None:

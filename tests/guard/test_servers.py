@@ -9,8 +9,9 @@ import pytest
 from guard.address import ServerAddress
 from guard.errors import ConfigurationError
 from guard.identity import Identity
-from guard.policy import Principal, scope_of
 from guard.policyfile import Policy, parse_policy
+from guard.principal import Principal
+from guard.rights import scope_of
 from ui.environment import environment
 
 BASE = {

@@ -141,6 +141,7 @@ def test_mysql_interval_compares_numbers_where_it_has_several(sql: str, meant: s
         "SELECT collation for ('a' COLLATE \"C\")",
         "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING >",
         "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING <",
+        "SELECT log10(2.5::float8), log10(100), log10 FROM (VALUES (1)) AS t(log10)",
     ],
 )
 def test_postgresql_gives_the_same_for_both_spellings(sql: str, postgres: ServerDatabase) -> None:

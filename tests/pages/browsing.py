@@ -91,6 +91,9 @@ def picture(page: Page, name: str) -> None:
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(_DRAWN_IN, arg=COLOURS[scheme]["ink"])
+        expect(page.locator('[data-test-script-state="notRunning"]')).to_be_attached()
+        # What a page no longer has leaves it, and a chart comes to it, a moment later.
+        page.wait_for_timeout(1_000)
         page.mouse.move(0, 0)
         for box in page.locator(".st-key-gh-transcript").all():
             box.evaluate("box => box.scrollTo(0, box.scrollHeight)")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audit import Actor, AuditEvent, AuditLog
+from audit import Actor, AuditError, AuditEvent, AuditLog
 from store import accounts
 from tests.pages.conftest import Tab, Tabs
 from tests.pages.test_audit import export, opened, parameters, ran, rows
@@ -123,8 +123,6 @@ def test_a_bad_link_says_what_of_it_is_not_applied(
 
 
 def test_a_bad_filter_exports_nothing(tabs: Tabs) -> None:
-    from audit import AuditError
-
     with pytest.raises(AuditError, match="is no verdict there is"):
         export(tabs, "events.csv", verdict="Dennied")
     assert "audit.exported" not in tabs.company.events()
@@ -207,7 +205,7 @@ def test_the_picture_counts_the_decisions_of_the_filter(tabs: Tabs) -> None:
         decide(tabs.company.log, kind, number)
     tab = opened(tabs)
     assert "Decisions per hour" in tab.text()
-    assert all(said in tab.text() for said in ("5 allowed", "3 needs review", "2 denied"))
+    assert all(said in tab.text() for said in ("5 allowed", "3 need review", "2 denied"))
     spec = chart(tab)
     assert spec["encoding"]["color"]["scale"]["domain"] == ["Allowed", "Needs review", "Denied"]
     assert "http" not in json.dumps({k: v for k, v in spec.items() if k != "$schema"})
@@ -241,3 +239,40 @@ def test_a_check_can_be_cancelled(tabs: Tabs, monkeypatch: pytest.MonkeyPatch) -
     tab.press("verify_cancel")
     assert "The check was stopped. 12,000 of 50,000 events were looked at." in tab.text()
     assert "audit.verified" not in tabs.company.events()
+
+
+def test_a_check_that_another_click_cuts_off_is_made_by_the_next_run(
+    tabs: Tabs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamlit.runtime.scriptrunner_utils.exceptions import StopException
+
+    def cut_off(_self: AuditLog, *, progress: Any) -> None:
+        progress(12_000, 50_000)
+        raise StopException
+
+    tab = opened(tabs)
+    with monkeypatch.context() as patched:
+        patched.setattr(AuditLog, "verify", cut_off)
+        tab.press("verify")
+        assert "Chain intact." not in tab.text()
+    assert "Chain intact." in tab.run().text()
+    assert tabs.company.events().count("audit.verified") == 1
+    assert "Chain intact." in tab.run().text()
+    assert tabs.company.events().count("audit.verified") == 1
+
+
+def test_a_check_that_fails_is_not_made_over_and_over(
+    tabs: Tabs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def failing(_self: AuditLog, *, progress: Any) -> None:
+        tries.append(1)
+        raise AuditError("The log cannot be read.")
+
+    tab = opened(tabs)
+    monkeypatch.setattr(AuditLog, "verify", failing)
+    tab.press("verify")
+    assert "The log cannot be read." in tab.text()
+    tab.run()
+    assert len(tries) == 1

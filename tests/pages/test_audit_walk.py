@@ -82,6 +82,19 @@ def test_a_check_is_stopped_half_way_and_done_again(admin: Visitor, served: Serv
         assert [r.event.type for r in log.tail(60)].count("audit.verified") == 1
 
 
+def test_sealed_events_are_searched_on_a_click(admin: Visitor, served: Server) -> None:
+    seal(served.home)
+    page = admin.page
+    page.goto(f"{admin.url}/audit?find=month+77")
+    expect(page.get_by_text("No events match.")).to_be_visible()
+    page.get_by_role("button", name="Search sealed events").click()
+    expect(page.get_by_text("of them matched, of")).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_text("its proof is in a whole export")).to_be_visible()
+    picture(page, "audit-sealed")
+    assert admin.violations == []
+
+
 def test_a_filter_is_kept_and_found_again(admin: Visitor) -> None:
     page = admin.page
     page.goto(f"{admin.url}/audit?find=session")

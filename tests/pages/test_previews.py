@@ -79,7 +79,9 @@ def test_a_preview_that_another_process_makes_is_told_to_stop_by_its_turn(tabs: 
     company = tabs.company
     stored = under_way(company)
     tab = tabs.of("ana").open("approvals", change=str(stored.id))
-    assert "It is being prepared. Nothing has changed." in tab.text()
+    assert "It is being prepared." in tab.text()
+    assert "Only the instance of the console that prepares it knows how far it is." in tab.text()
+    assert "Stop" in tab.buttons()
 
 
 @pytest.fixture

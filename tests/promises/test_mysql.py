@@ -12,6 +12,14 @@ from guard.errors import Drifted, GuardError
 from tests.guard.engines import attacks
 from tests.killing import killed
 from tests.promises.mysql_shop import EMAIL, POLICY, SALARY, MysqlShop, content, logins
+from tests.promises.writing import (
+    KILL_POINTS,
+    ONE_MORE,
+    approved,
+    killer,
+    settles_once,
+    taken_back,
+)
 from tests.servers import ServerDatabase
 
 
@@ -182,23 +190,19 @@ def test_promise_06_a_write_on_mysql_waits_for_someone_else_and_can_be_taken_bac
     shop: MysqlShop, mariadb: ServerDatabase
 ) -> None:
     before = content(mariadb)
-    change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
+    change = shop.propose(ONE_MORE)
     assert content(mariadb) == before
     shop.approve(change)
     shop.parts.review.apply(change, shop.caller("rita"))
     assert mariadb.execute("SELECT CAST(total AS CHAR) FROM orders WHERE id = 2") == [("21.00",)]
-    undo = shop.parts.review.undo(change, shop.caller("ana"), "It was wrong.").change
-    shop.approve(undo)
-    shop.parts.review.apply(undo, shop.caller("rita"))
-    assert (shop.state(change), shop.state(undo)) == ("undone", "executed")
+    taken_back(shop, change)
     assert content(mariadb) == before
 
 
 def test_promise_06_what_drifted_on_mysql_does_not_run(
     shop: MysqlShop, mariadb: ServerDatabase
 ) -> None:
-    change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
-    shop.approve(change)
+    change = approved(shop)
     mariadb.execute("UPDATE orders SET total = 99 WHERE id = 2")
     with pytest.raises(Drifted):
         shop.parts.review.apply(change, shop.caller("rita"))
@@ -211,43 +215,26 @@ def test_a_change_that_cannot_be_previewed_on_mysql_cannot_be_approved(shop: Mys
     assert caught.value.refusal.rule == "preview.insert_select"
 
 
-KILLER = """
-from tests.promises.mysql_shop import MysqlShop
-import guard.engines.mysql_changes as engine, guard.settlement as settlement
-shop, change = MysqlShop(home, secrets), int(given[0])
-if point == "claimed": after(changes, "claim")
-if point == "run": after(engine, "captured")
-if point == "recorded": after(changes, "record_execution")
-if point == "before commit": engine.MysqlChanges._commit = die
-if point == "after commit": after(engine.MysqlChanges, "_commit")
-if point == "after done": after(settlement.Settlement, "committed")
-shop.parts.review.apply(change, shop.caller("rita"))
-"""
-
-
-@pytest.mark.parametrize(
-    "point", ["claimed", "run", "recorded", "before commit", "after commit", "after done"]
+KILLER = killer(
+    shop="tests.promises.mysql_shop:MysqlShop",
+    engine="guard.engines.mysql_changes:MysqlChanges",
+    captured="captured",
 )
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
 def test_promise_12_on_mysql_a_write_takes_effect_exactly_once_across_kill_9(
     tmp_path: Path, mariadb: ServerDatabase, secrets: dict[str, str], point: str
 ) -> None:
     home = _home(tmp_path)
     shop = MysqlShop(home, secrets)
-    change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
-    shop.approve(change)
+    change = approved(shop)
     shop.close()
     killed(KILLER, home, point, str(change), secrets=secrets)
     shop = MysqlShop(home, secrets)
     try:
-        shop.parts.recover()
-        expected = "executed" if point in ("after commit", "after done") else "approved"
-        assert shop.state(change) == expected
-        if expected == "approved":
-            shop.parts.review.apply(change, shop.caller("rita"))
-        assert shop.state(change) == "executed"
+        settles_once(shop, change, point)
         total = mariadb.execute("SELECT CAST(total AS CHAR) FROM orders WHERE id = 2")
         assert total == [("21.00",)]
-        assert shop.log.open_intents() == ()
-        assert shop.log.verify().status == 0
     finally:
         shop.close()

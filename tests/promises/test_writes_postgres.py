@@ -8,23 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from guard.errors import Drifted, Illegal
+from guard.errors import Drifted
 from tests.killing import PRELUDE, killed, started
 from tests.promises.postgres_shop import PostgresShop, logins
+from tests.promises.writing import KILL_POINTS, approved, killer, settles_once, taken_back
 from tests.servers import ServerDatabase
 
-KILLER = """
-from tests.promises.postgres_shop import PostgresShop
-import guard.engines.postgres_changes as engine, guard.settlement as settlement
-shop, change = PostgresShop(home, secrets), int(given[0])
-if point == "claimed": after(changes, "claim")
-if point == "run": after(engine, "run_one")
-if point == "recorded": after(changes, "record_execution")
-if point == "before commit": engine.PostgresChanges._commit = die
-if point == "after commit": after(engine.PostgresChanges, "_commit")
-if point == "after done": after(settlement.Settlement, "committed")
-shop.parts.review.apply(change, shop.caller("rita"))
-"""
+KILLER = killer(
+    shop="tests.promises.postgres_shop:PostgresShop",
+    engine="guard.engines.postgres_changes:PostgresChanges",
+    captured="run_one",
+)
 RACER = """
 from guard.errors import Illegal
 from tests.promises.postgres_shop import PostgresShop, wait_until
@@ -44,50 +38,43 @@ def secrets(postgres: ServerDatabase) -> Iterator[dict[str, str]]:
         yield found
 
 
-def approved(shop: PostgresShop) -> int:
-    change = shop.propose("UPDATE orders SET total = total + 1 WHERE id = 2")
-    shop.approve(change)
-    assert shop.state(change) == "approved"
-    return change
+@pytest.fixture
+def shop(tmp_path: Path, secrets: dict[str, str]) -> Iterator[PostgresShop]:
+    opened = PostgresShop(_home(tmp_path), secrets)
+    yield opened
+    opened.close()
 
 
-@pytest.mark.parametrize(
-    "point", ["claimed", "run", "recorded", "before commit", "after commit", "after done"]
-)
+def _home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
 def test_promise_12_on_postgres_a_write_takes_effect_exactly_once_across_kill_9(
     tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str], point: str
 ) -> None:
-    home = tmp_path / "killed"
-    home.mkdir()
+    home = _home(tmp_path)
     shop = PostgresShop(home, secrets)
     change = approved(shop)
     shop.close()
     killed(KILLER, home, point, str(change), secrets=secrets)
     shop = PostgresShop(home, secrets)
     try:
-        shop.parts.recover()
-        expected = "executed" if point in ("after commit", "after done") else "approved"
-        assert shop.state(change) == expected
-        if expected == "approved":
-            shop.parts.review.apply(change, shop.caller("rita"))
-        assert shop.state(change) == "executed"
+        settles_once(shop, change, point)
         assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(21,)]
         assert postgres.execute("SELECT count(*) FROM audit_log") == [(1,)]
-        assert shop.log.open_intents() == ()
-        assert shop.log.verify().status == 0
     finally:
         shop.close()
 
 
 def test_promise_12_on_postgres_of_racing_processes_one_applies(
-    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+    tmp_path: Path, shop: PostgresShop, postgres: ServerDatabase, secrets: dict[str, str]
 ) -> None:
-    home = tmp_path / "raced"
-    home.mkdir()
-    shop = PostgresShop(home, secrets)
     change = approved(shop)
     processes = [
-        started(PRELUDE + RACER, str(home), "", str(change), name, secrets=secrets)
+        started(PRELUDE + RACER, str(tmp_path / "home"), "", str(change), name, secrets=secrets)
         for name in ("rita", "rob", "ana", "rita")
     ]
     for process in processes:
@@ -106,15 +93,11 @@ def test_promise_12_on_postgres_of_racing_processes_one_applies(
     assert sorted(codes) == [0, 7, 7, 7]
     assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(21,)]
     assert shop.state(change) == "executed"
-    shop.close()
 
 
 def test_promise_6_on_postgres_what_runs_is_what_was_approved_or_nothing(
-    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+    shop: PostgresShop, postgres: ServerDatabase
 ) -> None:
-    home = tmp_path / "drifted"
-    home.mkdir()
-    shop = PostgresShop(home, secrets)
     change = approved(shop)
     postgres.execute("ALTER TABLE orders DISABLE TRIGGER noted")
     postgres.execute("UPDATE orders SET total = 99 WHERE id = 2")
@@ -127,23 +110,13 @@ def test_promise_6_on_postgres_what_runs_is_what_was_approved_or_nothing(
     assert [t.table for t in view.earlier] == ["audit_log", "orders"]
     assert [t.table for t in view.diff] == ["orders"]
     assert postgres.execute("SELECT total FROM orders WHERE id = 2") == [(99,)]
-    shop.close()
 
 
 def test_a_request_on_postgres_is_taken_back_through_the_same_review(
-    tmp_path: Path, postgres: ServerDatabase, secrets: dict[str, str]
+    shop: PostgresShop, postgres: ServerDatabase
 ) -> None:
-    home = tmp_path / "undone"
-    home.mkdir()
-    shop = PostgresShop(home, secrets)
     change = approved(shop)
     shop.parts.review.apply(change, shop.caller("rita"))
-    undo = shop.parts.review.undo(change, shop.caller("ana"), "It was wrong.").change
-    with pytest.raises(Illegal):
-        shop.parts.review.apply(undo, shop.caller("rita"))
-    shop.approve(undo)
-    shop.parts.review.apply(undo, shop.caller("rita"))
-    assert (shop.state(change), shop.state(undo)) == ("undone", "executed")
+    taken_back(shop, change)
     assert postgres.execute("SELECT total FROM orders ORDER BY id") == [(10,), (20,)]
     assert postgres.execute("SELECT count(*) FROM audit_log") == [(0,)]
-    shop.close()

@@ -15,6 +15,7 @@ from redaction import (
 from redaction.detect.guest import re2_superset
 from redaction.detect.presidio import RULES, toolkit
 from redaction.operators import OPERATORS, anonymizer, configs
+from redaction.text import _CLEAN as kept_clean
 
 
 @pytest.fixture
@@ -184,3 +185,19 @@ def test_keys_of_one_session_agree_across_operators_and_tables(key):
     other = configs(["PERSON"], "model", SessionKey.new(), "stored")
     again = anonymizer().anonymize("Anna", [RecognizerResult("PERSON", 0, 4, 0.9)], operators=other)
     assert again.text != done.text
+
+
+def test_promise_08_a_text_found_clean_is_looked_at_again_by_whatever_finds_more(extended, key):
+    text = "SELECT a FROM Bluebird"
+    assert redact_text(text, sink="log", key=key) == text
+    assert redact_text(text, sink="log", key=key) == text
+    extended(recognizers=[_Words()])
+    assert "Bluebird" not in redact_text(text, sink="log", key=key)
+    extended()
+    assert redact_text(text, sink="log", key=key) == text
+
+
+def test_promise_08_no_text_with_anything_personal_in_it_is_kept(key):
+    redact_text("write to jane.doe@example.org", sink="log", key=key)
+    redact_text("a plain question of somebody", sink="model", key=key)
+    assert not [t for t in kept_clean if "jane" in t or "somebody" in t]

@@ -111,6 +111,22 @@ def test_old_counters_are_pruned_but_never_one_in_use(store: Store, clock: Clock
     assert _balance(store, CALLS) == (1, 0)
 
 
+def test_an_old_counter_that_is_used_again_is_not_pruned(store: Store, clock: Clock) -> None:
+    claim = Claim(counter=ROWS, amount=1, limit=9)
+    for _ in range(2):
+        held = _granted(store, claim)
+        with store.write() as conn:
+            assert ledger.prune(conn, now=clock()) == 0
+            ledger.settle(conn, held, {ROWS: 1}, now=clock())
+            assert ledger.prune(conn, now=clock()) == 0
+        clock.pass_(days=63)
+    _granted(store, claim)
+    with store.write() as conn:
+        assert ledger.sweep(conn, now=clock() + dt.timedelta(days=1)) == 1
+        assert ledger.prune(conn, now=clock() + dt.timedelta(days=1)) == 0
+    assert _balance(store, ROWS) == (0, 3)
+
+
 def test_windows_are_named_by_utc_time() -> None:
     late = dt.datetime(2026, 7, 1, 1, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     assert ledger.minute(late) == "minute:2026-06-30T23:30"

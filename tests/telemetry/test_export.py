@@ -24,6 +24,7 @@ from tests.agent.sse import Fail, Say, runs_against, serving
 from tests.company import EMAIL, SALARY, SURNAME, Company, make_company
 from tests.guard.test_templates import WITH
 from tests.telemetry.collector import Collector, Got, collecting
+from ui.checklist import run_checks
 from ui.parts import open_parts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -251,6 +252,22 @@ def test_a_model_that_fails_is_a_span_with_a_class_of_error_and_no_text(company:
     (chat,) = named(spans, "chat m")
     assert str(chat.attributes["error.type"]).startswith("Model")
     assert ASKED.encode() not in collector.everything()
+
+
+@pytest.mark.parametrize(
+    ("variables", "content"), [({}, False), ({"GATEHOUSE_TELEMETRY_CONTENT": "on"}, True)]
+)
+def test_the_checklist_says_where_spans_go(
+    company: Company, variables: dict[str, str], content: bool
+) -> None:
+    with collecting() as collector:
+        on(collector, **variables)
+        assert telemetry.now() == telemetry.Now(host="127.0.0.1", content=content, installed=True)
+        [said] = [c.name for c in run_checks(company.parts) if "elemetry" in c.name]
+        what = "redacted content" if content else "no content"
+        assert said == f"Telemetry is on: spans with {what} go to 127.0.0.1"
+    telemetry.close()
+    assert telemetry.now() == telemetry.Now(host=None, content=False, installed=True)
 
 
 @pytest.mark.parametrize("variables", [{}, {"GATEHOUSE_TELEMETRY": "off"}], ids=["unset", "off"])

@@ -238,6 +238,15 @@ def test_the_approvals_title_counts_what_waits_for_this_person(
     assert _titles(console, "analyst")["approvals.py"] == "My requests"
 
 
+def test_whoever_is_signed_out_is_told_at_the_address_where_they_were(
+    console: Console,
+) -> None:
+    from ui.main import _ADDRESSES, screens
+
+    person = identity.principal_of(console.accounts["admin"])
+    assert tuple(screen.url_path for screen in screens(person)) == _ADDRESSES
+
+
 def test_roles_read_as_words() -> None:
     assert identity.either(("admin",)) == "admin"
     assert identity.either(("analyst", "reviewer", "admin")) == "analyst, reviewer or admin"

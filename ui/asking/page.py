@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from guard import Refused, SourceUnavailable, SourceView
-from guard.policy import Principal
+from guard.principal import Principal
 from store import conversations
 from store.conversations import Conversation
 from ui import budgets, frame, markup, panels, text, trail, when

@@ -8,6 +8,7 @@ from html import escape
 
 import pyarrow as pa
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from ui import text
 from ui.stored import ColumnNote, Ran
@@ -17,10 +18,28 @@ from ui.verdict import icon
 def draw(ran: Ran, rows: pa.Table) -> None:
     """Draws the rows, sortable, and under them what was masked and what was cut."""
     if rows.num_columns:
-        st.dataframe(presentable(rows), hide_index=True, alt="The rows of the answer")
+        shown = presentable(rows)
+        st.dataframe(
+            shown, hide_index=True, column_config=_formats(shown), alt="The rows of the answer"
+        )
     said = notes(ran)
     if said:
         st.html(said)
+
+
+def _formats(rows: pa.Table) -> dict[str, ColumnConfig]:
+    """Amounts with a comma between thousands; never ids or years, which are whole numbers.
+
+    That form has three places, so columns with a fraction below one keep theirs.
+    """
+    amounts = (n for n, c in zip(rows.column_names, rows.columns, strict=True) if _is_amount(c))
+    return {name: st.column_config.NumberColumn(format="localized") for name in amounts}
+
+
+def _is_amount(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type):
+        return False
+    return all(v == 0 or abs(v) >= 1 for v in column.to_pylist() if v is not None)
 
 
 def notes(ran: Ran) -> str:

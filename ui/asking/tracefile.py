@@ -7,7 +7,7 @@ import json
 from agent import Told, notebook, trace
 from audit import AuditEvent, ExportFacts, Filter
 from guard import Caller, log_safe
-from guard.policy import Principal
+from guard.principal import Principal
 from store import conversations, steps, turns
 from ui import stored
 from ui.parts import Parts

@@ -39,8 +39,8 @@ def _ranges(
         yield (
             "hidden",
             _span(kept[0].first, kept[-1].last),
-            f"sealed in {files}. Search and replay begin after them: to look into them, take a"
-            " whole export, or use zgrep on the files in audit/segments.",
+            f"sealed in {files}. Search looks into them when it is asked to, and so does zgrep on"
+            " the files in audit/segments. Replay begins after them. A whole export holds them.",
         )
     first = sealed[-1].last + 1 if sealed else 1
     yield "dot", _span(first, head.size), "can be searched and replayed here."

@@ -6,21 +6,33 @@ import datetime as dt
 from collections.abc import Mapping
 from html import escape
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from audit import AuditError, AuditLog, Filter, LogHead, Page, Record
-from guard.policy import Principal
+from guard.principal import Principal
 from store import accounts
 from ui import frame, markup, panels, session, sheet, text, visits, when
-from ui.auditing import address, filters, kept, reading, record, replay, saved, timeline, verifying
+from ui.auditing import (
+    address,
+    filters,
+    kept,
+    reading,
+    record,
+    replay,
+    saved,
+    sealedevents,
+    table,
+    timeline,
+    verifying,
+)
 from ui.auditing.filters import People, Wanted
-from ui.verdict import Verdict, icon, of_event
+from ui.verdict import Verdict, icon
 
 _PAGE = 50
 _DAY = dt.timedelta(days=1)
 _HOURS = "audit_hours"
+_ALT = "Audit events, newest first"
 _EMPTY = "No events match. Clear the search or widen the time range."
 
 
@@ -44,6 +56,10 @@ def _log(log: AuditLog, person: Principal, people: People) -> None:
     bar = _heading(log)
     told = st.container()
     checking = st.empty()
+    check = verifying.asked()
+    if not check:
+        with checking.container():
+            verifying.show()
     wanted = _filters(people, zone)
     query = address.settle(wanted, people)
     with told:
@@ -60,11 +76,14 @@ def _log(log: AuditLog, person: Principal, people: People) -> None:
         _found(log, found, people, zone)
     else:
         st.html(panels.note(_EMPTY))
+    search_sealed = sealedevents.draw(log, person, wanted, asked, people.by_id, zone)
     # Last, so that the page is whole while the chain is checked.
-    if st.session_state.get("verify"):
+    if check:
         verifying.run(log, person, checking)
-    with checking.container():
-        verifying.show()
+        with checking.container():
+            verifying.show()
+    if search_sealed is not None:
+        search_sealed()
 
 
 def _people() -> People:
@@ -77,7 +96,13 @@ def _heading(log: AuditLog) -> DeltaGenerator:
     bar = st.container(horizontal=True, vertical_alignment="center")
     with bar:
         st.html('<h1 class="gh-title">Audit log</h1>')
-        st.button("Verify chain", key="verify", icon=":material/link:", shortcut="V")
+        st.button(
+            "Verify chain",
+            key="verify",
+            icon=":material/link:",
+            shortcut="V",
+            on_click=verifying.ask,
+        )
     head = log.head()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(panels.note(escape(kept.line(head))), width="content")
@@ -141,7 +166,7 @@ def _filters(people: People, zone: dt.tzinfo) -> Wanted:
             placeholder="Words, SQL text, hash",
             max_chars=filters.LONGEST,
             on_change=_first_page,
-            width=220,
+            width=200,
         )
         verdict = st.pills("Verdict", filters.RESULTS, key="verdict", on_change=_first_page)
         who = st.selectbox(
@@ -152,7 +177,7 @@ def _filters(people: People, zone: dt.tzinfo) -> Wanted:
             key="who",
             placeholder="Anybody",
             on_change=_first_page,
-            width=160,
+            width=144,
         )
         table = st.text_input(
             "Table",
@@ -160,14 +185,14 @@ def _filters(people: People, zone: dt.tzinfo) -> Wanted:
             placeholder="Any",
             max_chars=filters.LONGEST,
             on_change=_first_page,
-            width=120,
+            width=112,
         )
         span = st.selectbox(
             "When",
             list(filters.SPANS),
             key="when",
             on_change=_first_page,
-            width=140,
+            width=124,
         )
         since = until = None
         if span == filters.BETWEEN:
@@ -252,50 +277,10 @@ def _found(log: AuditLog, found: Page, people: People, zone: dt.tzinfo) -> None:
     with st.container(key="gh-found"):
         left, right = st.columns([8, 4], gap="small")
     with left:
-        chosen = _table(found, people.by_id, zone)
+        chosen = table.choose(found.records, people.by_id, zone, _ALT)
         _pages(found)
     with right, st.container(border=True, key="gh-event"):
         _detail(log, chosen, people.by_id, zone)
-
-
-def _table(found: Page, people: record.People, zone: dt.tzinfo) -> Record:
-    rows = [_row(one, people, zone) for one in found.records]
-    event = st.dataframe(
-        pd.DataFrame(rows, columns=["#", "Time", "Who", "Verdict", "What", "Event"]),
-        hide_index=True,
-        height=min(590, 38 + 35 * len(rows)),
-        on_select="rerun",
-        selection_mode="single-row-required",
-        selection_default={"selection": {"rows": [0]}},
-        # Another page is another table: the selection of one says nothing about the other.
-        key=f"events_{found.records[0].seq}_{found.records[-1].seq}_{len(rows)}",
-        column_config={
-            "#": st.column_config.NumberColumn(width=58, format="%d"),
-            "Time": st.column_config.TextColumn(width=118),
-            "Who": st.column_config.TextColumn(width=126),
-            "Verdict": st.column_config.TextColumn(width=86),
-            "What": st.column_config.TextColumn(width=260),
-            "Event": st.column_config.TextColumn(width=130),
-        },
-        alt="Audit events, newest first",
-    )
-    picked = event["selection"]["rows"]
-    return found.records[picked[0] if picked and picked[0] < len(rows) else 0]
-
-
-def _row(one: Record, people: record.People, zone: dt.tzinfo) -> tuple[object, ...]:
-    try:
-        event = one.event
-    except AuditError:
-        return (one.seq, "", "", "Unreadable", "This record cannot be read. Verify the chain.", "")
-    return (
-        one.seq,
-        when.short(event.time, zone),
-        record.person(event, people),
-        of_event(event).value,
-        text.line(event.summary),
-        event.type,
-    )
 
 
 def _detail(log: AuditLog, one: Record, people: record.People, zone: dt.tzinfo) -> None:

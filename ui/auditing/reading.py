@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audit import AuditEvent, AuditLog, EventType, ExportFacts, Outcome, Part, ReadFacts, Report
 from guard import Caller
-from guard.policy import Principal
+from guard.principal import Principal
 
 _CAME_OUT = {0: "intact and anchored", 1: "altered", 2: "not all could be shown"}
 

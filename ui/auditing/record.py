@@ -31,8 +31,10 @@ def facts(record: Record, people: People, zone: dt.tzinfo) -> str:
     )
 
 
-def hashed(log: AuditLog, record: Record) -> None:
+def hashed(log: AuditLog, record: Record, *, sealed: bool = False) -> None:
     """Draws the record's hash, the one before, the text that was hashed, and its proof on demand.
+
+    A sealed one is proven by a whole export only.
 
     Raises:
         audit.AuditError: the log cannot be read for the proof.
@@ -43,7 +45,9 @@ def hashed(log: AuditLog, record: Record) -> None:
     st.code(_previous(record), language=None, wrap_lines=True)
     with st.expander("The record as it was hashed", type="compact"):
         st.code(text.clip(record.line), language="json", wrap_lines=True)
-    if st.button("Show its proof", key=f"prove_{record.seq}", type="tertiary"):
+    if sealed:
+        st.html(panels.note("This event is sealed: its proof is in a whole export."))
+    elif st.button("Show its proof", key=f"prove_{record.seq}", type="tertiary"):
         proof = log.prove(record.seq)
         if proof is None:
             st.html(panels.note("This event is not in the log any more."))

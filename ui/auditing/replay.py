@@ -13,7 +13,7 @@ from html import escape
 import streamlit as st
 
 from audit import AuditError, AuditLog, Filter, Record
-from guard.policy import Principal
+from guard.principal import Principal
 from ui import markup, panels, text, visits, when
 from ui.auditing import address, kept, reading, record, stages
 from ui.auditing.filters import People

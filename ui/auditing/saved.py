@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from guard.policy import Principal
+from guard.principal import Principal
 from store import StoreError, auditfilters
 from ui import panels, session, text
 from ui.auditing import filters

@@ -137,7 +137,7 @@ def _chart(
 def _heading(totals: Mapping[Verdict, int], step: Step) -> str:
     badges = " ".join(
         f'<span class="gh-badge gh-{tone}">{icon(verdict.icon)}{totals[verdict]:,} '
-        f"{escape(verdict.value.lower())}</span>"
+        f"{escape(_word(verdict, totals[verdict]))}</span>"
         for _, verdict, tone in _KINDS
         if totals[verdict]
     )
@@ -145,6 +145,12 @@ def _heading(totals: Mapping[Verdict, int], step: Step) -> str:
 
 
 def _summary(totals: Mapping[Verdict, int], bars: int, step: Step) -> str:
-    parts = [f"{n:,} {verdict.value.lower()}" for verdict, n in totals.items() if n]
+    parts = [f"{n:,} {_word(verdict, n)}" for verdict, n in totals.items() if n]
     all_ = text.count(sum(totals.values()), "decision")
     return f"{all_} in {text.count(bars, step)}: {text.joined(parts)}."
+
+
+def _word(verdict: Verdict, number: int) -> str:
+    """Returns the verdict behind its number: `1 needs review`, `2 need review`."""
+    said = verdict.value.lower()
+    return said if number == 1 else said.replace("needs ", "need ", 1)

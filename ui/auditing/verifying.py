@@ -8,12 +8,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from audit import AuditLog, Report
-from guard.policy import Principal
+from guard.principal import Principal
 from ui import panels, text
 from ui.auditing import reading
 from ui.verdict import Verdict
 
-_FOUND, _REACHED = "verified", "verify_reached"
+_ASKED, _FOUND, _REACHED = "verify_asked", "verified", "verify_reached"
 TAMPERED, WEAK = 1, 2
 
 
@@ -25,6 +25,19 @@ class Found:
     title: str
     sentence: str
     details: str
+
+
+def ask() -> None:
+    """Has the chain checked by this run, or by a later one where something else cuts this one off.
+
+    Until the check is done: a page that is still being drawn would lose the click.
+    """
+    st.session_state[_ASKED] = True
+
+
+def asked() -> bool:
+    """Returns whether a check was asked for and is not done."""
+    return bool(st.session_state.get(_ASKED))
 
 
 def run(log: AuditLog, person: Principal, place: DeltaGenerator) -> None:
@@ -44,13 +57,22 @@ def run(log: AuditLog, person: Principal, place: DeltaGenerator) -> None:
 
     st.session_state.pop(_FOUND, None)
     st.session_state.pop(_REACHED, None)
-    report = log.verify(progress=progress)
-    place.empty()
-    reading.verified(log, person, report)
-    st.session_state[_FOUND] = said(report)
+    try:
+        report = log.verify(progress=progress)
+        # Streamlit may cut a run off at each word to it: what comes before the record is done anew,
+        # and nothing comes after it.
+        place.empty()
+        st.session_state[_FOUND] = said(report)
+        st.session_state.pop(_ASKED, None)
+        reading.verified(log, person, report)
+    except Exception:
+        st.session_state.pop(_FOUND, None)
+        st.session_state.pop(_ASKED, None)  # else every run would fail by it
+        raise
 
 
 def _cancelled() -> None:
+    st.session_state.pop(_ASKED, None)
     done, total = st.session_state.get(_REACHED, (0, 0))
     st.session_state[_FOUND] = Found(
         verdict=Verdict.STOPPED,

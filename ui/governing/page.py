@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from guard.policy import Principal
+from guard.principal import Principal
 from ui import frame, markup, panels, session, sheet, text, when
 from ui.frame import Desk
 from ui.governing import (

@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit import AuditEvent, AuditLog, ConfigFacts
 from guard import Caller
-from guard.policy import ConsoleRole, Principal
+from guard.principal import ConsoleRole, Principal
 from store import Store, accounts
 from store.accounts import Account
 from ui import frame, panels, text, when

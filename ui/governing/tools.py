@@ -41,7 +41,7 @@ def draw(desk: Desk) -> None:
     heads = "".join(f"<th>{h}</th>" for h in ("Tool", "Effect", "Source", "Roles", "A minute"))
     st.html(
         '<div class="gh-scroll" tabindex="0" role="region" aria-label="Tools">'
-        f'<table class="gh-diff"><thead><tr>{heads}</tr></thead>'
+        f'<table class="gh-diff gh-tools"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
     if not policy.templates:

@@ -10,9 +10,10 @@ import streamlit as st
 
 from guard import Allow, Deny, Hold, Refusal
 from guard.access import Access
+from guard.decision import Terms
 from guard.explaining import Explained
 from guard.judging import Judgement
-from guard.policy import Principal, Terms
+from guard.principal import Principal
 from store import accounts
 from ui import accesslook, panels, text
 from ui.frame import Desk, usable

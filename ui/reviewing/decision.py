@@ -221,9 +221,8 @@ def _undo(desk: Desk, view: ChangeView) -> None:
     if not (reason or "").strip():
         st.html(panels.note("Say why it should be taken back; the reviewer decides on that."))
         return
-    with attempt(), st.spinner("Preparing the preview"):
-        made = desk.parts.review.undo(view.card.id, desk.caller, reason or "")
-        inbox.open_(made.change)
+    with attempt():
+        inbox.open_(desk.parts.review.begin_undo(view.card.id, desk.caller, reason or ""))
         inbox.show("Waiting")
     st.rerun()
 

@@ -61,6 +61,9 @@ def pick_filter(desk: Desk) -> str:
         required=True,
         format_func=named,
         key=_FILTER,
+        # What is open may not be among those that are listed then.
+        on_change=open_,
+        args=(None,),
         label_visibility="collapsed",
         bind="query-params",
         wrap=True,

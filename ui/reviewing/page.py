@@ -7,7 +7,7 @@ import streamlit as st
 from guard import Illegal
 from guard.changes import ChangeCard
 from guard.inbox import REVIEWERS
-from guard.policy import Principal
+from guard.principal import Principal
 from ui import frame, markup
 from ui.frame import Desk
 from ui.reviewing import access, decision, earned, inbox, request, response

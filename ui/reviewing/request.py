@@ -114,6 +114,10 @@ def _changes(rows: Sequence[TableView], schema: Sequence[SchemaView]) -> None:
 
 
 def _statement(view: ChangeView) -> None:
+    if view.card.undo_of is not None:
+        undone = f"Every row is put back as it was before request #{view.card.undo_of}, or none is."
+        st.html(panels.note(undone))
+        return
     st.code(text.clip(view.statement), language="sql", wrap_lines=True)
     st.html(panels.note("Exactly this text runs, or nothing."))
 

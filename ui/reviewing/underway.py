@@ -15,7 +15,10 @@ from ui.frame import attempt
 from ui.reviewing import inbox
 
 _TICK_SECONDS = 0.5
-_ELSEWHERE = "It is being prepared. Nothing has changed."
+_ELSEWHERE = (
+    "It is being prepared. Only the instance of the console that prepares it knows how far it is. "
+    "Nothing has changed."
+)
 
 
 def line(found: UnderWay | None) -> str:
@@ -65,8 +68,8 @@ def draw(card: ChangeCard) -> None:
     except Illegal:
         return
     st.html(line(found))
-    if card.author != desk.person.id:
-        return
+    if card.author != desk.person.id or (found is None and card.undo_of is not None):
+        return  # an undo has no turn, by which another instance would hear of it
     stopping = found is not None and found.stopping
     if st.button(
         "Stopping" if stopping else "Stop",

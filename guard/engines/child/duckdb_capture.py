@@ -7,7 +7,6 @@ by its keys instead (`duckdb_quick.py`).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,11 +16,11 @@ import duckdb
 from guard.engines.child import images
 from guard.engines.child.duckdb_images import image_of, replay
 from guard.engines.child.duckdb_large import fits
-from guard.engines.child.duckdb_quick import keys_in, rows_of, verb_of
+from guard.engines.child.duckdb_quick import can_name, expected, keys_in, rows_of, verb_of
 from guard.engines.child.duckdb_quick import run as run_quick
 from guard.engines.child.duckdb_schema import definer
 from guard.engines.child.duckdb_summed import summed_columns
-from guard.engines.child.duckdb_tables import ID, Table, hash_of, table_of, texts_of, typed
+from guard.engines.child.duckdb_tables import ID, Table, beside, hash_of, table_of, texts_of, typed
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange, Touched
 from guard.engines.child.names import quoted
@@ -71,13 +70,13 @@ def executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) ->
 def _captured(found: Sequence[TableChange], tables: Sequence[Table]) -> Capture:
     by_name = {t.name: t for t in tables}
     return Capture(
-        tables=[_summed(change, by_name[change.table]) for change in found],
+        tables=[with_sum(change, by_name[change.table]) for change in found],
         image=image_of(found, tables),
         schema_hash=hash_of(t.definition for t in tables),
     )
 
 
-def _summed(change: TableChange, table: Table) -> TableChange:
+def with_sum(change: TableChange, table: Table) -> TableChange:
     """Returns the change with the hash that `duckdb_large` gives it."""
     if len(change.rows) <= LARGE or not fits(table):
         return change
@@ -91,7 +90,7 @@ def _summed(change: TableChange, table: Table) -> TableChange:
         Touched(*(None if r is None else tuple(texts_of(r)) for r in row))
         for row in sorted(change.rows, key=key)
     ]
-    return replace(change, summed=summed_columns(rows, table.columns))
+    return replace(change, summed=summed_columns(rows, table.columns, table.types))
 
 
 def _quick(
@@ -106,7 +105,7 @@ def _quick(
     (table,) = tables
     if order.sql is not None and verb_of(order.sql, table) is None:
         return None
-    with contextlib.closing(connection.cursor()) as old:
+    with beside(connection) as old:
         old.execute("BEGIN TRANSACTION")
         old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
         connection.execute("BEGIN TRANSACTION")
@@ -114,8 +113,7 @@ def _quick(
     if found is None:
         connection.execute("ROLLBACK")
         return None
-    if max(map(len, found)) > order.max_rows:
-        raise Fault("too_many_rows")
+    _capped(max(map(len, found)), order)
     before, after = ([typed(r, table) for r in rows] for rows in found)
     key = [table.columns.index(c) for c in table.primary_key]
     rows = tuple(images.paired(before, after, key))
@@ -123,6 +121,11 @@ def _quick(
         table=table.name, columns=table.columns, primary_key=table.primary_key, rows=rows
     )
     return [change] if rows else []
+
+
+def _capped(rows: int, order: Order) -> None:
+    if rows > order.max_rows:
+        raise Fault("too_many_rows")
 
 
 _Texts = Sequence[Sequence[str | None]]
@@ -135,6 +138,8 @@ def _keyed(
     table: Table,
 ) -> tuple[_Texts, _Texts] | None:
     if order.sql is not None:
+        if not can_name(order.sql, table):
+            return expected(connection, old, order.sql, table, lambda rows: _capped(rows, order))
         try:
             return run_quick(connection, old, order.sql, table)
         except duckdb.BinderException:

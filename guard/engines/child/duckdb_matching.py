@@ -11,10 +11,10 @@ import duckdb
 from guard.engines.child.duckdb_tables import Table
 
 
-def matching(sql: str, table: Table) -> str | None:
+def matching(sql: str, table: Table, cells: str | None = None) -> str | None:
     """Returns a SELECT, each value as text, of the rows that an UPDATE or DELETE seems to name.
 
-    None where it is no plain one of a single table.
+    With `cells` it selects these instead. None where it is no plain one of a single table.
     """
     text = sql.encode()
     words = _outer_keywords(text)
@@ -28,7 +28,7 @@ def matching(sql: str, table: Table) -> str | None:
     else:
         return None
     parts = (part.decode().rstrip().rstrip(";") for part in (target, text[first_where:]))
-    return f"SELECT {table.texts} FROM" + "\n".join(parts)
+    return f"SELECT {cells or table.texts} FROM" + "\n".join(parts)
 
 
 def _sources(names: list[str]) -> list[str]:

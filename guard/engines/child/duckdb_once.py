@@ -7,27 +7,32 @@ were. Which rows were changed is told in one of two ways:
   changed, and every one of them is another now or gone: then it was exactly these.
 2 `RETURNING` names them, which costs several times the change itself.
 
-The way back finds each row by its key and by every value it has now, and fails where one is not so.
+What may give other values the second time (`duckdb_fixed.py`) runs twice. The way back finds each
+row by its key and by every value it has now, and fails where one is not so.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
 from guard.engines.child import images
+from guard.engines.child.duckdb_capture import with_sum
+from guard.engines.child.duckdb_fixed import is_fixed
 from guard.engines.child.duckdb_images import replay
 from guard.engines.child.duckdb_large import Large, fits
 from guard.engines.child.duckdb_matching import matching
-from guard.engines.child.duckdb_quick import Texts, is_fixed, rows_of, verb_of
-from guard.engines.child.duckdb_tables import Table, hash_of, table_of, typed
+from guard.engines.child.duckdb_quick import Texts, can_name, expected, rows_of, verb_of
+from guard.engines.child.duckdb_tables import Table, beside, hash_of, table_of, typed
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange
 from guard.engines.child.reader import Stop
 from guard.engines.child.summed import LARGE
-from guard.engines.child.writing import Capture, Order, with_second
+from guard.engines.child.writing import Capture, Order, carries_now, next_second, with_second
+
+Rows = tuple[list[Texts], list[Texts]]
 
 
 def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Capture | None:
@@ -39,93 +44,120 @@ def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Cap
     if order.sql is None or len(order.targets) != 1:
         return None
     table = table_of(connection, order.targets[0])
-    if verb_of(order.sql, table) is None or not is_fixed(connection, order.sql, [table]):
+    if verb_of(order.sql, table) is None:
         return None
+    fixed = is_fixed(connection, order.sql, [table])
     stop.reached("run")
-    with contextlib.closing(connection.cursor()) as old:
+    if fixed and fits(table) and _expects(connection, order.sql, table) > LARGE:
+        raise Large(table)
+    with beside(connection) as old:
         old.execute("BEGIN TRANSACTION")
         old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
-        found = None
-        for look in (_expected, _named):
-            connection.execute("BEGIN TRANSACTION")
-            found = _back(connection, table, look(connection, old, order, table, stop), stop)
-            connection.execute("ROLLBACK")
-            if found is not None or stop.asked():
-                break
-    if found is None:
-        return None
-    key = [table.columns.index(c) for c in table.primary_key]
-    before, after = ([typed(r, table) for r in rows] for rows in found)
-    rows = tuple(images.paired(before, after, key))
-    change = TableChange(
-        table=table.name, columns=table.columns, primary_key=table.primary_key, rows=rows
-    )
-    done = Capture(
-        tables=[change] if rows else [], image={}, schema_hash=hash_of([table.definition])
-    )
-    return with_second(done, done, verified=True, notes=())
+        found = _Try(
+            connection=connection, old=old, order=order, table=table, stop=stop, fixed=fixed
+        )
+        for way in (_expected, _named):
+            done = found.runs(way)
+            if done is not None or stop.asked():
+                return done
+    return None
 
 
-Rows = tuple[list[Texts], list[Texts]]
-
-
-def _expected(
-    connection: duckdb.DuckDBPyConnection,
-    old: duckdb.DuckDBPyConnection,
-    order: Order,
-    table: Table,
-    stop: Stop,
-) -> Rows | None:
-    """Runs the change; returns the rows before and after, or None where they are not as guessed."""
-    sql = order.sql or ""
-    guess = matching(sql, table)
-    if guess is None:
-        return None
-    told = connection.execute(sql).fetchall()
-    if len(told) != 1 or told[0][0] > order.max_rows:
-        raise Fault("too_many_rows" if len(told) == 1 else "not_exact")
-    if told[0][0] > LARGE and fits(table):
-        raise Large
-    stop.reached("rows", 0, told[0][0])
+def _expects(connection: duckdb.DuckDBPyConnection, sql: str, table: Table) -> int:
+    """Returns how many rows the change seems to name, 0 where nobody knows."""
+    guess = matching(sql, table, "count(*)")
     try:
-        if len(duckdb.extract_statements(guess)) != 1:
-            return None
-        before = old.execute(guess).fetchall()
+        if guess is None or len(duckdb.extract_statements(guess)) != 1:
+            return 0
+        found = connection.execute(guess).fetchall()
     except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
-        return None
-    if len(before) != told[0][0]:
-        return None
-    places = [table.columns.index(c) for c in table.primary_key]
-    were = {tuple(row[i] for i in places): row for row in before}
-    after = rows_of(connection, table, list(were))
-    if verb_of(sql, table) == "delete":
-        return None if after else (before, [])
-    same = any(were[tuple(row[i] for i in places)] == row for row in after)
-    return None if same or len(after) != len(before) else (before, after)
+        return 0
+    return int(found[0][0]) if len(found) == 1 else 0
 
 
-def _named(
-    connection: duckdb.DuckDBPyConnection,
-    old: duckdb.DuckDBPyConnection,
-    order: Order,
-    table: Table,
-    stop: Stop,
-) -> Rows | None:
+@dataclass(frozen=True, kw_only=True)
+class _Try:
+    """One plain change that is tried; `old` sees the rows as they were.
+
+    `fixed` says that it gives the same when it runs again.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    old: duckdb.DuckDBPyConnection
+    order: Order
+    table: Table
+    stop: Stop
+    fixed: bool
+
+    def runs(self, way: _Way) -> Capture | None:
+        """Returns what the change does, run once where that is enough."""
+        first = self._run(way, back=self.fixed)
+        if first is None or self.fixed:
+            return first and with_second(first, first, verified=True, notes=())
+        if carries_now(first):
+            next_second()
+        second = self._run(way, back=True)
+        return second and with_second(first, second, verified=True, notes=())
+
+    def _run(self, way: _Way, *, back: bool) -> Capture | None:
+        self.connection.execute("BEGIN TRANSACTION")
+        try:
+            rows = way(self)
+        except Large:
+            self.connection.execute("ROLLBACK")
+            raise
+        if back:
+            rows = _back(self.connection, self.table, rows, self.stop)
+        self.connection.execute("ROLLBACK")
+        return None if rows is None or self.stop.asked() else self._capture(rows)
+
+    def _capture(self, found: Rows) -> Capture:
+        table = self.table
+        key = [table.columns.index(c) for c in table.primary_key]
+        before, after = ([typed(r, table) for r in rows] for rows in found)
+        rows = tuple(images.paired(before, after, key))
+        change = TableChange(
+            table=table.name, columns=table.columns, primary_key=table.primary_key, rows=rows
+        )
+        return Capture(
+            tables=[with_sum(change, table)] if rows else [],
+            image={},
+            schema_hash=hash_of([table.definition]),
+        )
+
+    def counted(self, rows: int) -> None:
+        """Hears how many rows the engine says it changed."""
+        if rows > self.order.max_rows:
+            raise Fault("too_many_rows")
+        if self.fixed and rows > LARGE and fits(self.table):
+            raise Large(self.table)
+        self.stop.reached("rows", 0, rows)
+
+
+_Way = Callable[[_Try], Rows | None]
+
+
+def _expected(its: _Try) -> Rows | None:
+    """Runs the change; returns the rows before and after, or None where they are not as guessed."""
+    return expected(its.connection, its.old, its.order.sql or "", its.table, its.counted)
+
+
+def _named(its: _Try) -> Rows | None:
     """Runs the change and lets it name its rows; None where their keys do not tell."""
+    table, sql = its.table, its.order.sql or ""
+    if not can_name(sql, table):
+        return None
     places = [table.columns.index(c) for c in table.primary_key]
-    sql = (order.sql or "").rstrip().rstrip(";")
     try:
-        named = connection.execute(f"{sql}\nRETURNING {table.texts}").fetchall()
+        named = its.connection.execute(
+            f"{sql.rstrip().rstrip(';')}\nRETURNING {table.texts}"
+        ).fetchall()
     except duckdb.BinderException:
         return None
-    if len(named) > order.max_rows:
-        raise Fault("too_many_rows")
-    if len(named) > LARGE and fits(table):
-        raise Large
-    stop.reached("rows", len(named), len(named))
+    its.counted(len(named))
     keys = [tuple(row[i] for i in places) for row in named]
     verb = verb_of(sql, table)
-    before = rows_of(old, table, keys)
+    before = rows_of(its.old, table, keys)
     if len(set(keys)) != len(keys) or len(before) != (0 if verb == "insert" else len(named)):
         return None
     if verb != "delete":

@@ -8,22 +8,19 @@ ones: keys are unique, so none of them can have come from anywhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
 
+from guard.engines.child.duckdb_matching import matching
 from guard.engines.child.duckdb_tables import Table
+from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
 from guard.engines.child.names import quoted
 
 _PLAIN = re.compile(r"\s*(update|delete|insert)\b", re.IGNORECASE)
 _NOT_PLAIN = re.compile(r"\b(returning|conflict|replace|ignore|merge|with)\b", re.IGNORECASE)
-_MOMENT = re.compile(r"\bcurrent_|\blocaltime|\btoday\b", re.IGNORECASE)
-
-_moving: set[str] = set()
-"""Functions that may give another value the second time; asked once a process."""
-
 Texts = tuple[str | None, ...]
 
 
@@ -35,12 +32,53 @@ def verb_of(sql: str, table: Table) -> str | None:
     return found[1].lower()
 
 
+def expected(
+    connection: duckdb.DuckDBPyConnection,
+    old: duckdb.DuckDBPyConnection,
+    sql: str,
+    table: Table,
+    counted: Callable[[int], None],
+) -> tuple[list[Texts], list[Texts]] | None:
+    """Runs the change as it stands; returns the rows before and after as `matching` guesses them.
+
+    None where it did not do exactly that. `old` is in a transaction that began before; `counted`
+    hears how many rows the engine says it changed, and may raise.
+    """
+    guess = matching(sql, table)
+    if guess is None:
+        return None
+    told = connection.execute(sql).fetchall()
+    if len(told) != 1:
+        raise Fault("not_exact")
+    counted(told[0][0])
+    try:
+        if len(duckdb.extract_statements(guess)) != 1:
+            return None
+        before = old.execute(guess).fetchall()
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
+        return None
+    if len(before) != told[0][0]:
+        return None
+    places = [table.columns.index(c) for c in table.primary_key]
+    were = {tuple(row[i] for i in places): row for row in before}
+    after = rows_of(connection, table, list(were))
+    if verb_of(sql, table) == "delete":
+        return None if after else (before, [])
+    same = any(were.get(tuple(row[i] for i in places)) == row for row in after)
+    return None if same or len(after) != len(before) else (before, after)
+
+
+def can_name(sql: str, table: Table) -> bool:
+    """True where a change does the same with RETURNING as without (`Table.alone`)."""
+    return table.alone or verb_of(sql, table) != "update"
+
+
 def run(
     connection: duckdb.DuckDBPyConnection, old: duckdb.DuckDBPyConnection, sql: str, table: Table
 ) -> tuple[list[Texts], list[Texts]] | None:
     """Runs the change; returns the rows before and after, or None where keys alone do not tell.
 
-    `old` is in a transaction that began before.
+    `old` is in a transaction that began before. Only for what `can_name` its rows.
     """
     verb = verb_of(sql, table)
     keys = ", ".join(f"CAST({quoted(c)} AS VARCHAR)" for c in table.primary_key)
@@ -83,17 +121,3 @@ def rows_of(
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def is_fixed(connection: duckdb.DuckDBPyConnection, sql: str, tables: Sequence[Table]) -> bool:
-    """True when nothing that the statement runs can give another value the second time."""
-    if _MOMENT.search(sql) or any("(" in (d or "") for t in tables for d in t.defaults):
-        return False
-    words = {w.lower() for w in re.findall(r"[A-Za-z_][A-Za-z_0-9]*", sql)}
-    if not _moving:
-        found = connection.execute(
-            "SELECT DISTINCT lower(function_name) FROM duckdb_functions() "
-            "WHERE stability <> 'CONSISTENT'"
-        )
-        _moving.update(r[0] for r in found.fetchall())
-    return not words & _moving

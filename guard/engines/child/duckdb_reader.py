@@ -109,8 +109,13 @@ class DuckdbReader:
         found = (status.st_dev, status.st_ino)
         if self._database is None or self._authorizer is None or found != self._file:
             self.release()
+            before, self._authorizer = self._authorizer, None
             database = self._database = _open(self._path, self._settings)
-            before = self._authorizer
+            try:
+                duckdb_words.check_macros(database)
+            except Fault:
+                self.release()  # so that the macro can be dropped
+                raise
             self._authorizer = Authorizer(
                 functions=before.functions if before else duckdb_words.functions(database),
                 objects=objects(database),

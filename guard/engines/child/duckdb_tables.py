@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -15,6 +16,12 @@ from guard.engines.child.names import quoted
 
 ID = "gatehouse_id"
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_ALONE = re.compile(
+    r"(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BOOLEAN|VARCHAR|JSON|BLOB|DATE|TIME|UUID|"
+    r"TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?|DECIMAL\(.*\)|ENUM\(.*\))",
+    re.DOTALL,
+)
+"""Types of which equal values are stored and told alike; of INTERVAL or DOUBLE they need not be."""
 _UNTOLD = re.compile(r"\b(UNION|VARIANT)\b")
 """Types of which different values are the same text: the number 1 and the text '1'."""
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
@@ -39,7 +46,25 @@ class Table:
     @property
     def texts(self) -> str:
         """The columns as text, for a select list."""
-        return ", ".join(f"CAST({quoted(c)} AS VARCHAR) AS {quoted(c)}" for c in self.columns)
+        return ", ".join(f"{self.text(c)} AS {quoted(c)}" for c in self.columns)
+
+    def text(self, column: str, of: str = "") -> str:
+        """Returns a column as text that is compared character by character.
+
+        `of` is a table's alias with its dot.
+        """
+        # The column's own collation, under which other texts are equal, would stay with the cast.
+        binary = " COLLATE C" if self.types[self.columns.index(column)] == "VARCHAR" else ""
+        return f"CAST({of}{quoted(column)} AS VARCHAR){binary}"
+
+    @property
+    def alone(self) -> bool:
+        """True when no two values of a column are equal to the engine and still not the same.
+
+        It leaves a value that equals the new one as it is, unless it moves the row: because of an
+        index on a column that is set, a column of lists, or RETURNING.
+        """
+        return all(_ALONE.fullmatch(t) for t in self.types)
 
     @property
     def names(self) -> str:
@@ -117,11 +142,24 @@ def _whole(connection: duckdb.DuckDBPyConnection, name: str, definition: str) ->
     return "\n".join([definition, *(str(r[0]) for r in indexes)])
 
 
+@contextlib.contextmanager
+def beside(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Gives a second connection to the same database."""
+    [(name,)] = connection.execute("SELECT current_database()").fetchall()
+    with contextlib.closing(connection.cursor()) as other:
+        other.execute(f"USE {quoted(name)}")
+        yield other
+
+
 def checksum(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     """Returns a checksum of the table's rows, whatever their order, made by the engine."""
+    cells = ", ".join(
+        quoted(c) if _ALONE.fullmatch(t) else table.text(c)
+        for c, t in zip(table.columns, table.types, strict=True)
+    )
     found = connection.execute(
-        f"SELECT count(*), sum(CAST(hash({table.names}) AS HUGEINT)), "
-        f"bit_xor(hash(1, {table.names})) FROM main.{table.quoted}"
+        f"SELECT count(*), sum(CAST(hash({cells}) AS HUGEINT)), "
+        f"bit_xor(hash(1, {cells})) FROM main.{table.quoted}"
     ).fetchall()
     return repr(found)
 

@@ -8,27 +8,26 @@ way back is tried on that copy.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from guard.engines.child.duckdb_capture import executed
-from guard.engines.child.duckdb_folder import Folder
+from guard.engines.child.duckdb_copy import Copy, Instance
+from guard.engines.child.duckdb_fixed import is_fixed
 from guard.engines.child.duckdb_images import found_in
-from guard.engines.child.duckdb_large import OLD, Large, large
+from guard.engines.child.duckdb_large import Large, large
 from guard.engines.child.duckdb_once import once
-from guard.engines.child.duckdb_quick import is_fixed
 from guard.engines.child.duckdb_reader import SETTINGS, code_of
 from guard.engines.child.duckdb_schema import definer
 from guard.engines.child.duckdb_tables import (
     checksum,
     table_of,
 )
+from guard.engines.child.duckdb_words import check_macros
 from guard.engines.child.faults import Fault
 from guard.engines.child.reader import Stop
 from guard.engines.child.schema import performed, standing
@@ -49,11 +48,13 @@ class DuckdbWriter:
             "threads": str(threads),
         }
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._folder: Folder | None = None
-        self._kept: BinaryIO | None = None
+        self._instance = Instance(self._config)
+        self._copy: Copy | None = None
+        self._spent: list[duckdb.DuckDBPyConnection] = []
 
     def preview(self, order: Order, stop: Stop) -> Capture:
         """Returns what the order would do. Raises `Fault`."""
+        self._clear()
         with self._told():
             if order.defines:
                 self._connection = self._open(read_only=False)
@@ -61,17 +62,12 @@ class DuckdbWriter:
                 return performed(definer(self._connection), order, prove=True)
             if self._path.is_file() and self._path.stat().st_size > COPY_BYTES:
                 return self._in_place(order, stop)
-            self._connection = self._copy()
+            self._connection = self._copied()
             try:
                 done = once(self._connection, order, stop)
-            except Large:
-                done = large(self._twins(), order, stop)
-                if done is None:
-                    self._close()
-                    self._connection = self._copy()
-            if done is not None:
-                return done
-            return tried(_Trial(self._connection, stop), order)
+            except Large as found:
+                done = large(self._connection, found.table, order, stop)
+            return done or tried(_Trial(self._connection, stop), order)
 
     def run(self, order: Order, stop: Stop) -> Capture:
         """Runs the order on the file and leaves its transaction open. Raises `Fault`."""
@@ -99,7 +95,10 @@ class DuckdbWriter:
             return found_in(self._connection, image)
 
     def release(self) -> None:
-        """Nothing is held between orders."""
+        """Clears up after the last preview and makes ready for the next one."""
+        self._clear()
+        if self._connection is None:
+            self._instance.prepare()
 
     def interrupt(self) -> None:
         """Stops the running statement where the engine listens."""
@@ -110,59 +109,13 @@ class DuckdbWriter:
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if not self._path.is_file():
             raise Fault("missing")
+        self._instance.drop()
         config = {**self._config, "lock_configuration": True}
-        return duckdb.connect(str(self._path), read_only=read_only, config=config)
+        return _unshadowed(duckdb.connect(str(self._path), read_only=read_only, config=config))
 
-    def _copy(self) -> duckdb.DuckDBPyConnection:
-        if not self._path.is_file():
-            raise Fault("missing")
-        self._folder = Folder(self._path.parent)
-        name = self._folder.path / "copy.duckdb"
-        with self._path.open("rb") as file:
-            # The lock of a reader, as the engine takes it: no other process can write meanwhile.
-            try:
-                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                raise Fault("busy") from None
-            # From this handle: to close another one on the file would give the lock up.
-            with name.open("wb") as copied_to:
-                shutil.copyfileobj(file, copied_to, 1 << 20)
-            log = self._path.with_name(self._path.name + ".wal")
-            if log.is_file():
-                copied = name.with_name(name.name + ".wal")
-                shutil.copyfile(log, copied)
-                # What is only in the log would be missing in another copy of this one.
-                with duckdb.connect(str(name), config=self._config) as whole:
-                    whole.execute("CHECKPOINT")
-        copy = duckdb.connect(str(name), config=self._config)
-        # Nothing on the copy is worth waiting for a disk.
-        copy.execute("SET fsync_mode = 'NONE'")
-        copy.execute("SET lock_configuration = true")
-        # It stays readable for this process alone, and is gone when the process is.
-        self._kept = name.open("rb")
-        name.unlink()
-        return copy
-
-    def _twins(self) -> duckdb.DuckDBPyConnection:
-        """Returns the copy opened anew, with another one beside it that stays as it is."""
-        if self._connection is None or self._folder is None or self._kept is None:
-            raise Fault("engine")
-        self._connection.close()
-        changed, old = (self._folder.path / f"{name}.duckdb" for name in ("changed", "old"))
-        for path in (changed, old):
-            self._kept.seek(0)
-            with path.open("wb") as file:
-                shutil.copyfileobj(self._kept, file, 1 << 20)
-        outside = "enable_external_access"
-        config = {k: v for k, v in self._config.items() if k != outside}
-        self._connection = duckdb.connect(str(changed), config=config)
-        place = str(old).replace("'", "''")
-        self._connection.execute(f"ATTACH '{place}' AS {OLD} (READ_ONLY)")
-        self._connection.execute(f"SET {outside} = false")
-        self._connection.execute("SET lock_configuration = true")
-        for path in (changed, old):
-            path.unlink()
-        return self._connection
+    def _copied(self) -> duckdb.DuckDBPyConnection:
+        self._copy = Copy(self._path, self._config)
+        return _unshadowed(self._copy.open(self._instance))
 
     def _in_place(self, order: Order, stop: Stop) -> Capture:
         self._connection = self._open(read_only=False)
@@ -189,17 +142,31 @@ class DuckdbWriter:
         if not keep:
             self._close()
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+    def _clear(self) -> None:
+        for connection in self._spent:
             with contextlib.suppress(duckdb.Error):
                 connection.close()
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.remove()
+        self._spent.clear()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._copy is not None:
+            self._spent.append(connection)
+        elif connection is not None:
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.remove()
+
+
+def _unshadowed(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    try:
+        check_macros(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class _Trial:

@@ -22,6 +22,7 @@ FaultCode = Literal[
     "unreadable",
     "not_a_database",
     "newer_format",
+    "shadowed",
     "damaged",
     "constraint",
     "too_many_rows",
@@ -32,7 +33,8 @@ FaultCode = Literal[
 ]
 """The closed set of outcomes other than rows.
 
-`meaning` is a name, type or grouping the engine cannot make sense of; `unfinished` a write that was
+`meaning` is a name, type or grouping the engine cannot make sense of; `shadowed` a database with a
+macro under the name of one of the engine's own functions; `unfinished` a write that was
 cut off and waits to be rolled back; `constraint` a write that a rule of the table refuses;
 `not_exact` one whose rows cannot all be seen; `changed_since` rows that are no longer as a change
 left them; `no_way_back` a change of the schema that nothing takes back; `engine` whatever the

@@ -41,7 +41,8 @@ class Touched(NamedTuple):
 class TableChange:
     """What one table went through, rows in key order.
 
-    With `summed`, which says it all, `rows` may be only the first of them.
+    With `summed`, which says it all but the columns after in `summed_without`, `rows` may be only
+    the first of them.
     """
 
     table: str
@@ -49,6 +50,7 @@ class TableChange:
     primary_key: tuple[str, ...]
     rows: tuple[Touched, ...]
     summed: Summed | None = None
+    summed_without: frozenset[str] = frozenset()
 
     @property
     def total(self) -> int:
@@ -230,7 +232,9 @@ def describe(
 
 
 def _described(table: TableChange, left_out: Sequence[str], shown_rows: int) -> dict[str, object]:
-    known = table.summed if not left_out else None
+    known = table.summed
+    if table.summed_without != frozenset(left_out):
+        known = None
     if known is None and len(table.rows) > LARGE and not left_out:
         known = summed(table.rows)
     if known is not None:

@@ -84,6 +84,7 @@ def _order(fields: Mapping[str, Any]) -> Order:
         lock_timeout_ms=fields["lock_timeout_ms"],
         shown_rows=fields.get("shown_rows", 0),
         schema=fields.get("schema", False),
+        decided=fields.get("decided", {}),
     )
 
 

@@ -62,7 +62,7 @@ def serve(data_fd: int, control_fd: int) -> None:
     sys.path.extend(hello.packages)
     sys.meta_path.insert(0, _WithoutPandas())
     try:
-        role, work = _open(hello)
+        role, work, ready = _open(hello)
     except Exception as error:  # the parent turns it into a sentence
         wire.send(sock, {"n": 0, "fault": "engine", "kind": type(error).__name__})
         return
@@ -70,6 +70,7 @@ def serve(data_fd: int, control_fd: int) -> None:
     threading.Thread(target=_listen, args=(control_fd, stop), daemon=True).start()
     wire.send(sock, {"n": 0})
     while True:
+        ready()
         request = _next(sock, role, hello.idle_ms)
         if _answer(sock, work, stop, request):
             return
@@ -110,26 +111,33 @@ def _limit(hello: Hello) -> None:
         resource.setrlimit(which, (wanted, wanted))
 
 
-def _open(hello: Hello) -> tuple[Role, Mapping[str, Work]]:
+def _open(hello: Hello) -> tuple[Role, Mapping[str, Work], Callable[[], None]]:
+    """Returns the role, what it does, and what it does when nobody waits for it."""
     if hello.writes:
         from guard.engines.child import orders
 
         role = orders.open_role(
             hello.engine, Path(hello.path), memory=hello.memory, threads=hello.threads
         )
-        return role, orders.work(role)
-    reader = _reader(hello)
-    return reader, {op: functools.partial(do, reader) for op, do in _READS.items()}
+        return role, orders.work(role), _nothing
+    reader, ready = _reader(hello)
+    return reader, {op: functools.partial(do, reader) for op, do in _READS.items()}, ready
 
 
-def _reader(hello: Hello) -> Reader:
+def _reader(hello: Hello) -> tuple[Reader, Callable[[], None]]:
     if hello.engine == "sqlite":
         from guard.engines.child.sqlite_reader import SqliteReader
 
-        return SqliteReader(Path(hello.path))
+        reader = SqliteReader(Path(hello.path))
+        return reader, reader.ready
     from guard.engines.child.duckdb_reader import DuckdbReader
 
-    return DuckdbReader(Path(hello.path), memory=hello.memory, threads=hello.threads)
+    duckdb = DuckdbReader(Path(hello.path), memory=hello.memory, threads=hello.threads)
+    return duckdb, _nothing
+
+
+def _nothing() -> None:
+    """Some roles have nothing to get ready."""
 
 
 def _listen(control_fd: int, stop: Stop) -> None:
@@ -139,8 +147,15 @@ def _listen(control_fd: int, stop: Stop) -> None:
     os._exit(0)
 
 
+def _asked(sock: socket.socket, idle_ms: int) -> bool:
+    # Not select, which knows no descriptor from 1,024 on: a busy console may have as many.
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(idle_ms))
+
+
 def _next(sock: socket.socket, role: Role, idle_ms: int) -> wire.FrameReader:
-    if idle_ms and not select.select([sock], [], [], idle_ms / 1000)[0]:
+    if idle_ms and not _asked(sock, idle_ms):
         role.release()
     try:
         return wire.receive(sock, max_header=wire.MAX_REQUEST_BYTES, max_payload=0)

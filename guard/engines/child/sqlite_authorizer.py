@@ -18,7 +18,7 @@ _SCHEMA = frozenset({"sqlite_master", "sqlite_schema"})
 
 @dataclass(frozen=True, kw_only=True)
 class Grants:
-    """What may be read, names folded; `shadows` and `whole` are found out only when needed."""
+    """What may be read, names folded; all but `readable` is found out only when needed."""
 
     readable: Mapping[str, AbstractSet[str]]
     views: AbstractSet[str] = frozenset()
@@ -75,26 +75,28 @@ class Authorizer:
         return name in words.TABLE_PRAGMAS and argument in self._grants.whole
 
 
-def second_look(connection: sqlite3.Connection, grants: Grants, denied: AbstractSet[str]) -> Grants:
-    """Returns `grants` with what belongs to tables of which every column may be read.
+def second_look(
+    connection: sqlite3.Connection, grants: Grants, denied: AbstractSet[str]
+) -> Grants | None:
+    """Returns `grants` with the views, and with what belongs to tables whose every column is read.
 
     Their own shadow tables (full-text indexes keep their rows there), hidden columns and
-    description. Asked only after a refusal, because it costs more than a small statement.
+    description. None where none of it concerns what was denied. Asked only after a refusal, because
+    it costs more than a small statement: the guard writes statements anew without views.
     """
-    virtual = {
-        fold(name): kind
-        for _, name, kind, *_ in connection.execute("PRAGMA main.table_list")
-        if kind in ("virtual", "shadow")
-    }
+    kinds = {fold(name): kind for _, name, kind, *_ in connection.execute("PRAGMA main.table_list")}
+    views = {name for name, kind in kinds.items() if kind == "view"}
     wanted = {t for t in grants.readable if _concerns(t, denied)}
     whole = {t for t in wanted if _columns(connection, t) <= grants.readable[t]}
+    if not whole and views.isdisjoint(denied):
+        return None
     shadows = {
         name
-        for name, kind in virtual.items()
+        for name, kind in kinds.items()
         if kind == "shadow"
-        and any(virtual.get(t) == "virtual" and name.startswith(f"{t}_") for t in whole)
+        and any(kinds.get(t) == "virtual" and name.startswith(f"{t}_") for t in whole)
     }
-    return Grants(readable=grants.readable, views=grants.views, shadows=shadows, whole=whole)
+    return Grants(readable=grants.readable, views=views, shadows=shadows, whole=whole)
 
 
 def _concerns(table: str, denied: AbstractSet[str]) -> bool:

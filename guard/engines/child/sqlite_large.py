@@ -1,218 +1,273 @@
-"""A change of very many rows of a SQLite file: compared where they are, hashed batch by batch.
+"""A change of very many rows of a SQLite file: compared and kept by the engine, never in Python.
 
-The file is attached a second time beside itself. As long as nothing of the open transaction is
-written, that one still holds the rows as they were, and tables can be compared row by row without
-a log of them. The target is always compared, other tables where a trigger saw a row change.
+In a preview the file is attached a second time beside itself. As long as nothing of the open
+transaction is written, that one still holds the rows as they were. The target is compared with it,
+other tables where a trigger saw a row change. For good, a log in memory says what the touched rows
+were, because the file could not be committed while it is read.
+
+1 the statement runs, or an earlier change is put back
+2 the rows that differ are taken and hashed (`sqlite_change`)
+3 in a preview they are put back as the way back does it, and every row is compared
+A statement that may give other values the next time runs once more before the third step.
 """
 
 from __future__ import annotations
 
-import heapq
 import sqlite3
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from guard.engines.child import sqlite_back as back
+from guard.engines.child import sqlite_beside as beside
+from guard.engines.child import sqlite_change as change
 from guard.engines.child import sqlite_log as log
 from guard.engines.child.faults import Fault
-from guard.engines.child.images import TableChange, Touched
-from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
+from guard.engines.child.sqlite_beside import Beside
+from guard.engines.child.sqlite_change import Part
 from guard.engines.child.sqlite_reader import code_of
-from guard.engines.child.sqlite_session import OLD, drop_triggers, guarded, is_fixed, watched
+from guard.engines.child.sqlite_session import (
+    OLD,
+    Seen,
+    drop_triggers,
+    guarded,
+    is_fixed,
+    watched,
+)
 from guard.engines.child.sqlite_tables import Table, hanging, schema_hash, tables_of
-from guard.engines.child.summed import BATCH, KINDS, LARGE, Kind, Sum, Summed
-from guard.engines.child.writing import NOT_PROVEN, Capture, Order, with_second
-
-_ALIKE = "gatehouse_alike"
+from guard.engines.child.writing import NOT_PROVEN, Capture, Order
 
 
-def large(connection: sqlite3.Connection, order: Order, stop: Stop) -> Capture | None:
-    """Returns what the statement does in the open transaction of `connection`, opened beside.
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What ran, and the rows it changed.
 
-    None where rows cannot be told apart by their rowid, or a second run may give other values: the
-    caller looks at it in another way. Raises `Fault`, and what the engine says.
+    `unseen` are the columns that nobody looked at, by table; `fixed` says that the next run gives
+    the same values; `data` is what is hashed.
     """
-    tables = tables_of(connection)
-    named = {name.lower() for name in order.targets}
-    target = [t for t in tables if t.name.lower() in named]
-    log.mark(connection, tables, but=target)
-    connection.create_function(_ALIKE, 2, lambda old, new: repr(old) == repr(new))
-    called: set[str] = set()
+
+    parts: Sequence[Part]
+    sides: Sequence[Beside]
+    unseen: Sequence[Sequence[str]]
+    fixed: bool
+    data: bytes
+
+    @property
+    def total(self) -> int:
+        return sum(part.total for part in self.parts)
+
+
+def ready(order: Order) -> Callable[[sqlite3.Connection], None]:
+    """Returns what a connection needs before it can make or take back a large change."""
+
+    def attach(connection: sqlite3.Connection) -> None:
+        beside.prepare(connection)
+        change.attach(connection, order.image)
+
+    return attach
+
+
+def is_large(image: Mapping[str, Any] | None) -> bool:
+    """True for the image of a change that was made here."""
+    return bool(image) and "rows" in (image or {})
+
+
+def previewed(
+    connection: sqlite3.Connection, order: Order, stop: Stop, few_rows: int
+) -> Capture | None:
+    """Returns what the order does in the open transaction of `connection`, opened beside.
+
+    It runs twice where a second run may give other values. Of a table with no more than `few_rows`
+    changed rows all are returned.
+    None where rows cannot be told apart by their rowid: the caller looks at it in another way.
+    Raises `Fault`, and what the engine says.
+    """
+    found = _settled(connection, order, stop)
+    if found is None:
+        return None
+    done, moving = found
     with watched(connection, stop, order.timeout_ms):
-        stop.reached("run")
-        with guarded(connection, called):
-            connection.execute(order.sql or "").fetchall()
-        touched = [*target, *(tables[n] for n in log.marked(connection))]
-        if any(t.rowid is None for t in touched) or not is_fixed(connection, called):
+        capture = _captured(connection, done, replace(order, decided=moving), few_rows)
+        proven = _is_back(connection, done, stop)
+        if not proven and _went_unseen(connection, done):
             return None
-        if _hangs(connection, touched):
-            raise Fault("constraint")
-        log.uninstall(connection, tables)
-        changes = [_change(connection, t, order, stop) for t in touched]
-        found = [c for c in changes if c.total]
-        if sum(c.total for c in found) > order.max_rows:
-            raise Fault("too_many_rows")
-        definitions = schema_hash(connection, [c.table for c in found])
-        back = _is_back(connection, touched, changes, stop)
-    done = Capture(
-        tables=sorted(found, key=lambda c: [t.name for t in tables].index(c.table)),
-        image={},
-        schema_hash=definitions,
-    )
-    return with_second(done, done, verified=back, notes=() if back else (NOT_PROVEN,))
+    notes = () if proven else (NOT_PROVEN,)
+    return replace(capture, verified=proven, notes=notes, decided=moving)
 
 
-def _hangs(connection: sqlite3.Connection, touched: Sequence[Table]) -> bool:
+def _settled(
+    connection: sqlite3.Connection, order: Order, stop: Stop
+) -> tuple[_Done, Mapping[str, Sequence[str]]] | None:
+    """Returns what the order did the last time, and by table the columns that differ between runs.
+
+    None as `previewed`.
+    """
+    with watched(connection, stop, order.timeout_ms):
+        first = _done(connection, order, stop, logs=False)
+    if first is None or first.fixed:
+        return None if first is None else (first, {})
+    connection.execute("ROLLBACK")
+    change.keep_first(connection, first.data)
+    # A second run must see another second.
+    time.sleep(1.0 - time.time() % 1.0)
+    connection.execute("BEGIN IMMEDIATE")
+    with watched(connection, stop, order.timeout_ms):
+        done = _done(connection, order, stop, logs=False)
+        if done is None:
+            return None
+        return done, change.moving(connection, first.parts, done.parts)
+
+
+def executed(
+    connection: sqlite3.Connection, order: Order, stop: Stop, few_rows: int
+) -> Capture | None:
+    """Runs the order in the open transaction; returns what it did and the way back.
+
+    None, and raises, as `previewed`.
+    """
+    with watched(connection, stop, order.timeout_ms):
+        done = _done(connection, order, stop, logs=True)
+        if done is None:
+            return None
+        capture = _captured(connection, done, order, few_rows)
+    return replace(capture, image=change.image_of(done.parts, done.data))
+
+
+def _captured(connection: sqlite3.Connection, done: _Done, order: Order, few_rows: int) -> Capture:
+    sha256 = change.hash_of(connection, done.parts, done.data, order.decided)
+    found = [
+        change.told(
+            connection,
+            part,
+            sha256,
+            order.decided.get(part.table.name, ()),
+            few_rows=few_rows,
+            shown_rows=order.shown_rows,
+        )
+        for part in done.parts
+        if part.total
+    ]
+    names = [c.table for c in found]
+    return Capture(tables=found, image={}, schema_hash=schema_hash(connection, names))
+
+
+def found_in(connection: sqlite3.Connection, image: Mapping[str, Any]) -> str:
+    """Returns whether the rows stand as `before` the change, `after` it or `neither`."""
+    try:
+        parts = change.parts_of(image, tables_of(connection))
+    except Fault:
+        return "neither"
+    if all(back.is_before(connection, p) for p in parts):
+        return "before"
+    return "after" if all(back.is_after(connection, p) for p in parts) else "neither"
+
+
+def _done(connection: sqlite3.Connection, order: Order, stop: Stop, *, logs: bool) -> _Done | None:
+    """Runs the order and takes the rows that differ; None where they cannot be compared."""
+    tables = tables_of(connection)
+    given = change.parts_of(order.image, tables) if order.image else []
+    named = {n.lower() for n in order.targets} | {p.table.name.lower() for p in given}
+    target = [t for t in tables if t.name.lower() in named]
+    counted, seen = connection.total_changes, Seen()
+    if logs:
+        log.install(connection, tables)
+    else:
+        log.mark(connection, tables, but=target)
+    stop.reached("run" if order.sql is not None else "back")
+    if order.sql is not None:
+        with guarded(connection, seen):
+            connection.execute(order.sql).fetchall()
+    else:
+        _undone(connection, given)
+    counted = connection.total_changes - counted
+    log.uninstall(connection, tables)
+    if logs:
+        log.complete(connection, counted)
+    touched = log.touched(connection) | (set() if logs else {tables.index(t) for t in target})
+    if any(tables[n].rowid is None for n in touched):
+        return None
+    if not logs and order.sql is not None:
+        _holds(connection, [tables[n] for n in touched])
+    return _taken(connection, order, {n: tables[n] for n in sorted(touched)}, seen, stop, logs)
+
+
+def _undone(connection: sqlite3.Connection, given: Sequence[Part]) -> None:
+    """Puts rows back with their tables' triggers silent. Raises `Fault` where a reference hangs."""
+    names = {part.table.name for part in given}
+    dropped, hung = drop_triggers(connection, names), hanging(connection, names)
+    back.put_back(connection, given)
+    for text in dropped:
+        connection.execute(text)
+    if hanging(connection, names) - hung:
+        raise Fault("constraint")
+
+
+def _holds(connection: sqlite3.Connection, touched: Sequence[Table]) -> None:
+    """Raises `Fault` where the commit would find a reference hanging."""
     names = [t.name for t in touched]
     hung = hanging(connection, names, deferred=True)
-    return bool(hung and hung - hanging(connection, names, deferred=True, schema=OLD))
+    if hung and hung - hanging(connection, names, deferred=True, schema=OLD):
+        raise Fault("constraint")
 
 
-def _differ(table: Table) -> str:
-    """Returns the condition that the rows `o` and `n` are not the same, values and types.
-
-    Zero and minus zero are equal to the engine, of one type and one text.
-    """
-    same = [
-        f"o.{c} IS n.{c} COLLATE BINARY AND typeof(o.{c}) = typeof(n.{c})"
-        for c in map(quoted, table.columns)
-    ]
-    same += [f"(o.{c} IS NOT 0.0 OR {_ALIKE}(o.{c}, n.{c}))" for c in map(quoted, table.loose)]
-    return f"NOT ({' AND '.join(same)})"
-
-
-def _joined(table: Table) -> str:
-    key = table.rowid
-    return f"{OLD}.{table.quoted} o JOIN main.{table.quoted} n ON n.{key} = o.{key}"
-
-
-def _missing(table: Table, here: str, there: str, letter: str) -> str:
-    key = table.rowid
-    return (
-        f"{here}.{table.quoted} {letter} WHERE NOT EXISTS "
-        f"(SELECT 1 FROM {there}.{table.quoted} x WHERE x.{key} = {letter}.{key})"
-    )
-
-
-def _selects(table: Table) -> dict[Kind, str]:
-    """Returns a SELECT for each kind of row: its rowid, then the cells before and after."""
-    cells = {s: ", ".join(f"{s}.{quoted(c)}" for c in table.columns) for s in "on"}
-    key = table.rowid
-    return {
-        "inserted": f"SELECT n.{key}, {cells['n']} FROM {_missing(table, 'main', OLD, 'n')}"
-        f" ORDER BY n.{key}",
-        "updated": f"SELECT o.{key}, {cells['o']}, {cells['n']} FROM {_joined(table)} "
-        f"WHERE {_differ(table)} ORDER BY o.{key}",
-        "deleted": f"SELECT o.{key}, {cells['o']} FROM {_missing(table, OLD, 'main', 'o')}"
-        f" ORDER BY o.{key}",
-    }
-
-
-def _change(connection: sqlite3.Connection, table: Table, order: Order, stop: Stop) -> TableChange:
-    """Reads what differs in one table, keeping as many rows as somebody wants to see."""
-    most, whole = max(order.shown_rows, LARGE + 1), Sum()
-    first: dict[Kind, list[tuple[int, Touched]]] = {kind: [] for kind in KINDS}
-    count, selects = 0, _selects(table)
-    for kind in ("updated",) if _same_keys(connection, table) else KINDS:
-        for batch in _batches(connection, selects[kind]):
-            whole.add(kind, [row[1:] for row in batch])
-            shown = islice(batch, most - len(first[kind]))
-            first[kind] += ((row[0], _touched(kind, row[1:], len(table.columns))) for row in shown)
-            count += len(batch)
-            stop.reached("rows", count)
-            if count > order.max_rows:
-                raise Fault("too_many_rows")
-    rows = heapq.merge(*first.values(), key=lambda pair: pair[0])
-    return TableChange(
-        table=table.name,
-        columns=table.columns,
-        primary_key=table.primary_key,
-        rows=tuple(touched for _, touched in islice(rows, most)),
-        summed=whole.result if whole.result.total > LARGE else None,
-    )
-
-
-def _same_keys(connection: sqlite3.Connection, table: Table) -> bool:
-    """True when exactly the same rowids are in the table as before."""
-    (counts,) = connection.execute(
-        f"SELECT (SELECT count(*) FROM {OLD}.{table.quoted}), "
-        f"(SELECT count(*) FROM main.{table.quoted}), (SELECT count(*) FROM {_joined(table)})"
-    )
-    return len(set(counts)) == 1
-
-
-def _touched(kind: Kind, cells: tuple[object, ...], width: int) -> Touched:
-    before = None if kind == "inserted" else cells[:width]
-    return Touched(before=before, after=None if kind == "deleted" else cells[-width:])
-
-
-def _batches(
-    connection: sqlite3.Connection, text: str
-) -> Iterator[list[tuple[int, *tuple[object, ...]]]]:
-    cursor = connection.execute(text)
-    while batch := cursor.fetchmany(BATCH):
-        yield batch
-
-
-def _is_back(
+def _taken(
     connection: sqlite3.Connection,
-    touched: Sequence[Table],
-    changes: Sequence[TableChange],
+    order: Order,
+    touched: Mapping[int, Table],
+    seen: Seen,
     stop: Stop,
-) -> bool:
-    """True when the rows as they were, put back in the open transaction, leave none different."""
-    stop.reached("back", 0, sum(c.total for c in changes))
+    logs: bool,
+) -> _Done:
+    before = 0
+
+    def heard(rows: int) -> None:
+        stop.reached("rows", before + rows)
+        if before + rows > order.max_rows:
+            raise Fault("too_many_rows")
+
+    sides, parts, unseen = [], [], []
+    for number, table in touched.items():
+        columns = seen.written(table) if order.sql is not None and not logs else table.columns
+        side = beside.logged(connection, number, table) if logs else beside.attached(table)
+        part = change.written(connection, number, side, columns, heard)
+        before += part.total
+        sides.append(side)
+        parts.append(part)
+        unseen.append([c for c in table.columns if c not in columns])
+    return _Done(
+        parts=parts,
+        sides=sides,
+        unseen=unseen,
+        fixed=order.sql is None or is_fixed(connection, seen),
+        data=change.bytes_of(connection),
+    )
+
+
+def _is_back(connection: sqlite3.Connection, done: _Done, stop: Stop) -> bool:
+    """True when the way back, run in the open transaction, leaves no row different.
+
+    References are checked row by row here, which can refuse what the real way back may do.
+    """
+    stop.reached("back", 0, done.total)
     connection.execute("PRAGMA defer_foreign_keys=on")
-    drop_triggers(connection, {t.name for t in touched})
-    counted, hit = connection.total_changes, 0
+    drop_triggers(connection, {p.table.name for p in done.parts})
+    counted = connection.total_changes
     try:
-        for table, change in zip(touched, changes, strict=True):
-            for text in _backwards(connection, table, change):
-                hit += connection.execute(text).rowcount
-        if connection.total_changes - counted != hit:
+        if back.put_back(connection, done.parts) != connection.total_changes - counted:
             return False
-        return not any(_differs(connection, t) for t in touched)
+        pairs = zip(done.sides, done.parts, strict=True)
+        return all(side.stands(connection, part.typed) for side, part in pairs)
+    except Fault:
+        return False
     except sqlite3.Error as error:
         if code_of(error) == "interrupted":
             raise
         return False
 
 
-def _differs(connection: sqlite3.Connection, table: Table) -> bool:
-    counts = connection.execute(
-        f"SELECT count(*), total({_differ(table)}) FROM {_joined(table)}"
-    ).fetchone()
-    sizes = [
-        connection.execute(f"SELECT count(*) FROM {schema}.{table.quoted}").fetchone()[0]
-        for schema in ("main", OLD)
-    ]
-    return counts[1] != 0 or sizes != [counts[0], counts[0]]
-
-
-def _backwards(connection: sqlite3.Connection, table: Table, change: TableChange) -> Iterator[str]:
-    """Yields what puts a table back: in place, or by way of none where values must be unique."""
-    key, name, old = table.rowid, f"main.{table.quoted}", f"{OLD}.{table.quoted}"
-    there = f"SELECT 1 FROM {old} o WHERE o.{key} = n.{key}"
-    indexes = connection.execute(f"PRAGMA main.index_list({table.quoted})").fetchall()
-    free = [quoted(c) for c in table.columns if c not in table.primary_key]
-    around = bool(not free or any(index[2] for index in indexes))
-    kinds = {"inserted", "updated", "deleted"} if change.summed is None else _kinds(change.summed)
-    if "inserted" in kinds:
-        yield f"DELETE FROM {name} AS n WHERE NOT EXISTS ({there})"
-    if "updated" in kinds and around:
-        yield f"DELETE FROM {name} AS n WHERE EXISTS ({there} AND {_differ(table)})"
-    elif "updated" in kinds:
-        cells = ", ".join(f"o.{c}" for c in free)
-        # A row that is the same is written as it is: to compare all of them takes longer.
-        yield (
-            f"UPDATE {name} AS n SET ({', '.join(free)}) = "
-            f"(SELECT {cells} FROM {old} o WHERE o.{key} = n.{key})"
-        )
-    if "deleted" in kinds or around:
-        names = ", ".join([str(key), *map(quoted, table.columns)])
-        cells = ", ".join([f"o.{key}", *(f"o.{quoted(c)}" for c in table.columns)])
-        yield f"INSERT INTO {name}({names}) SELECT {cells} FROM {_missing(table, OLD, 'main', 'o')}"
-
-
-def _kinds(found: Summed) -> set[Kind]:
-    return {kind for kind in KINDS if getattr(found, kind)}
+def _went_unseen(connection: sqlite3.Connection, done: _Done) -> bool:
+    """True when a column differs that the engine had not said it would write."""
+    sides = zip(done.sides, done.unseen, strict=True)
+    return any(side.differing(connection, columns) for side, columns in sides)

@@ -69,9 +69,9 @@ def mark(connection: sqlite3.Connection, tables: Sequence[Table], *, but: Sequen
             )
 
 
-def marked(connection: sqlite3.Connection) -> list[int]:
-    """Returns the numbers of the tables that were noted."""
-    return [r[0] for r in connection.execute(f"SELECT tbl FROM temp.{LOG} ORDER BY tbl")]
+def touched(connection: sqlite3.Connection) -> set[int]:
+    """Returns the numbers of the tables that were noted or logged."""
+    return {r[0] for r in connection.execute(f"SELECT DISTINCT tbl FROM temp.{LOG}")}
 
 
 def uninstall(connection: sqlite3.Connection, tables: Sequence[Table]) -> None:
@@ -119,10 +119,7 @@ def read(
         heard(len(steps))
     if len(steps) > max_rows:
         raise Fault("too_many_rows")
-    # Each logged change adds one row to the log. Rows that REPLACE removes are logged and not
-    # counted; anything counted beyond that went past the log, so the preview would not be exact.
-    if counted - len(steps) > len(steps):
-        raise Fault("not_exact")
+    _complete(len(steps), counted)
     numbers = {step[1] for step in steps}
     changes: list[TableChange] = []
     olds: dict[str, Sequence[Row]] = {}
@@ -141,6 +138,18 @@ def read(
                 )
             )
     return Read(steps=steps, changes=changes, olds=olds)
+
+
+def complete(connection: sqlite3.Connection, counted: int) -> None:
+    """Raises `Fault` where more was counted than is in the log, as `read` does."""
+    _complete(connection.execute(f"SELECT count(*) FROM temp.{LOG}").fetchone()[0], counted)
+
+
+def _complete(steps: int, counted: int) -> None:
+    # Each logged change adds one row to the log. Rows that REPLACE removes are logged and not
+    # counted; anything counted beyond that went past the log, so the preview would not be exact.
+    if counted - steps > steps:
+        raise Fault("not_exact")
 
 
 def _each_once(table: Table, steps: Sequence[Step]) -> tuple[list[Touched], list[Row]] | None:

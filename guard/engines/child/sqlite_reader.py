@@ -1,5 +1,8 @@
 """SQLite, opened for reading only, a fresh connection for each statement.
 
+A connection is opened and set up once the statement before was answered. Nothing is read on it
+until its statement comes, so it holds no lock and knows nothing of the file.
+
 The order of the settings is part of the protection:
 1 open with mode=ro  2 limits  3 query_only, trusted_schema  4 authorizer  5 progress handler
 """
@@ -7,9 +10,12 @@ The order of the settings is part of the protection:
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +23,6 @@ import pyarrow as pa
 
 from guard.engines.child import columns, sqlite_catalog
 from guard.engines.child.faults import Fault, FaultCode
-from guard.engines.child.names import fold
 from guard.engines.child.reader import Request, Stop
 from guard.engines.child.sqlite_authorizer import Authorizer, Grants, second_look
 
@@ -39,11 +44,12 @@ LIMITS = (
 
 
 class SqliteReader:
-    """One database file. Keeps nothing open between statements."""
+    """One database file, a connection for each statement. None of them waits with a lock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._waiting: _Waiting | None = None
         columns.part([1])  # the first conversion loads what all others need
 
     def run(self, request: Request, stop: Stop) -> tuple[pa.Table, bool]:
@@ -55,9 +61,9 @@ class SqliteReader:
 
     def _run(self, request: Request, stop: Stop, *, tolerant: bool) -> tuple[pa.Table, bool]:
         deadline = time.monotonic() + request.timeout_ms / 1000
+        grants = Grants(readable=request.readable)
+        authorizer = Authorizer(grants)
         with self._opened() as connection:
-            grants = Grants(readable=request.readable, views=_views(connection))
-            authorizer = Authorizer(grants)
             try:
                 return _read(connection, request, authorizer, stop, deadline, tolerant)
             except (sqlite3.Error, Fault):
@@ -65,7 +71,7 @@ class SqliteReader:
                     raise
         with self._opened() as connection:
             wider = second_look(connection, grants, {name for _, name in authorizer.denied})
-            if not wider.whole:
+            if wider is None:
                 raise Fault("not_allowed")
             authorizer = Authorizer(wider)
             return _read(connection, request, authorizer, stop, deadline, tolerant)
@@ -87,13 +93,24 @@ class SqliteReader:
             with contextlib.suppress(sqlite3.ProgrammingError):  # closed a moment ago
                 connection.interrupt()
 
+    def ready(self) -> None:
+        """Opens the file for the next statement, which then need not wait; reads nothing of it."""
+        with contextlib.suppress(Fault, sqlite3.Error, OSError):
+            self._waiting = self._waiting or _opened_at(self._path)
+
     def release(self) -> None:
-        """Nothing is held between statements."""
+        """Lets go of the file, which the next statement opens again."""
+        if self._waiting is not None:
+            self._waiting.connection.close()
+        self._waiting = None
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
-            self._connection = _open(self._path)
+            if self._waiting is None or self._waiting.place != _place(self._path):
+                self.release()  # another file has its name now
+                self._waiting = _opened_at(self._path)
+            self._connection, self._waiting = self._waiting.connection, None
             yield self._connection
         except sqlite3.Error as error:
             raise Fault(code_of(error)) from None
@@ -103,13 +120,40 @@ class SqliteReader:
             self._connection = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
+    """An open connection on which nothing was done, and which file it is of."""
+
+    connection: sqlite3.Connection
+    place: tuple[int, int]
+
+
+def _opened_at(path: Path) -> _Waiting:
+    """Opens the file that has this name; no other can have had it in between."""
+    place = _place(path)
+    connection = _open(path)
+    if _place(path) != place:
+        connection.close()
+        raise Fault("busy")
+    return _Waiting(connection=connection, place=place)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Returns which file this is: as long as it is open, no other has the same numbers."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise Fault("missing") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise Fault("missing")
+    return found.st_dev, found.st_ino
+
+
 class _Undecodable(Exception):
     """Some text is not UTF-8; read again, more slowly."""
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        raise Fault("missing")
     connection = sqlite3.connect(
         f"file:{quote(str(path))}?mode=ro",
         uri=True,
@@ -124,11 +168,6 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema=0")
     connection.execute("PRAGMA temp_store=2")
     return connection
-
-
-def _views(connection: sqlite3.Connection) -> frozenset[str]:
-    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall()
-    return frozenset(fold(name) for (name,) in rows)
 
 
 def _read(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from guard.engines.child.faults import Fault
 from guard.engines.child.names import quoted
 from guard.engines.child.reader import Stop
 from guard.engines.child.sqlite_reader import LIMITS
-from guard.engines.child.sqlite_tables import tables_of
+from guard.engines.child.sqlite_tables import Table, tables_of
 from guard.engines.child.writing import Order
 
 OLD = "gatehouse_old"
@@ -28,7 +29,7 @@ _MOVING = frozenset(
     }
 )
 """Functions that may give another value the second time."""
-_STEPS = 2_000
+_STEPS = 20_000
 CACHED = 64
 """Statements are compiled again, and so looked at again, whenever the authorizer is set."""
 _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
@@ -42,8 +43,11 @@ def opened(
     begin: bool = True,
     trial: bool = False,
     beside: bool = False,
+    ready: Callable[[sqlite3.Connection], None] = lambda _: None,
 ) -> sqlite3.Connection:
     """Returns the file, a transaction begun. `beside` also shows it as it was, as `OLD`.
+
+    `ready` may attach what else is needed.
 
     What a `trial` changes never reaches the file: readers go on meanwhile, and where the process is
     killed nothing has to be taken back before they can read again.
@@ -62,8 +66,10 @@ def opened(
     try:
         if trial or beside:
             connection.execute("PRAGMA main.cache_spill=0")
+            _journal_in_memory(connection)
         if beside:
             connection.execute(f"ATTACH ? AS {OLD}", (f"file:{quote(str(path))}?mode=ro",))
+        ready(connection)
         prepare(connection, order)
         if begin:
             connection.execute("BEGIN IMMEDIATE")
@@ -71,6 +77,12 @@ def opened(
         connection.close()
         raise
     return connection
+
+
+def _journal_in_memory(connection: sqlite3.Connection) -> None:
+    """Writes no journal beside a file that is never written; a write-ahead log stays."""
+    if connection.execute("PRAGMA main.journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA main.journal_mode=MEMORY")
 
 
 def prepare(connection: sqlite3.Connection, order: Order) -> None:
@@ -96,15 +108,38 @@ def watched(connection: sqlite3.Connection, stop: Stop, timeout_ms: int) -> Iter
         connection.set_progress_handler(None, 0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a statement, its triggers and cascades may do, as the engine compiles them.
+
+    The `functions` they call, the columns they set as (table, column), and tables that get rows.
+    """
+
+    functions: set[str] = field(default_factory=set)
+    columns: set[tuple[str, str]] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
+
+    def written(self, table: Table) -> tuple[str, ...]:
+        """Returns the columns of which a row that was there before may differ afterwards."""
+        names = {column for name, column in self.columns if name == table.name}
+        if table.name in self.filled or not names <= {*table.columns} - {table.alias}:
+            return table.columns
+        return tuple(c for c in table.columns if c in names)
+
+
 @contextlib.contextmanager
-def guarded(connection: sqlite3.Connection, called: set[str]) -> Iterator[None]:
-    """Lets rows of real tables change and nothing else; `called` takes the names of functions."""
+def guarded(connection: sqlite3.Connection, seen: Seen) -> Iterator[None]:
+    """Lets rows of real tables change and nothing else; `seen` takes what runs inside does."""
 
     def authorize(
         action: int, first: str | None, second: str | None, database: str | None, inner: str | None
     ) -> int:
         if action == sqlite3.SQLITE_FUNCTION:
-            called.add((second or "").lower())
+            seen.functions.add((second or "").lower())
+        elif action == sqlite3.SQLITE_UPDATE:
+            seen.columns.add((first or "", second or ""))
+        elif action == sqlite3.SQLITE_INSERT:
+            seen.filled.add(first or "")
         return _authorize(action, first, second, database, inner)
 
     connection.set_authorizer(authorize)
@@ -132,11 +167,15 @@ def _authorize(
     return sqlite3.SQLITE_OK if action in _WRITES and real else sqlite3.SQLITE_DENY
 
 
-def is_fixed(connection: sqlite3.Connection, called: set[str]) -> bool:
-    """True when a second run cannot give other values: by what it called, and by the defaults."""
-    if called & _MOVING:
+def is_fixed(connection: sqlite3.Connection, seen: Seen) -> bool:
+    """True when a second run cannot give other values: by what it called, and by the defaults.
+
+    The engine does not say which functions it calls for a default; only written tables need one.
+    """
+    if seen.functions & _MOVING:
         return False
-    for table in tables_of(connection):
+    written = seen.filled | {name for name, _ in seen.columns}
+    for table in (t for t in tables_of(connection) if t.name in written):
         for column in connection.execute(f"PRAGMA main.table_xinfo({table.quoted})").fetchall():
             default = str(column[4] or "").lower()
             if "(" in default or "current_" in default:

@@ -17,14 +17,17 @@ from guard.engines.child.names import quoted
 class Table:
     """A real table: its stored columns, and what identifies a row (`rowid`'s name, or the key).
 
-    `loose` are the columns that keep every value as it is given, minus zero too.
+    `alias` is the column that is the rowid itself. `loose` are the columns that keep every value as
+    it is given, minus zero too; `mixed` those that may hold the same number in two types.
     """
 
     name: str
     columns: tuple[str, ...]
     primary_key: tuple[str, ...]
     rowid: str | None
+    alias: str | None = None
     loose: frozenset[str] = frozenset()
+    mixed: frozenset[str] = frozenset()
 
     @property
     def quoted(self) -> str:
@@ -60,15 +63,33 @@ def tables_of(connection: sqlite3.Connection) -> list[Table]:
                 columns=columns,
                 primary_key=tuple(c[1] for c in keys),
                 rowid=None if without_rowid else rowid,
+                alias=None if without_rowid else _alias(connection, name, keys),
                 loose=frozenset(c[1] for c in stored if _keeps_all(c[2] or "")),
+                mixed=frozenset(c[1] for c in stored if _is_mixed(c[2] or "")),
             )
         )
     return found
 
 
+def _alias(connection: sqlite3.Connection, name: str, keys: Sequence[Sequence[str]]) -> str | None:
+    """Returns the only column of a key that needs no index: it is the rowid."""
+    indexes = connection.execute(f"PRAGMA main.index_list({quoted(name)})").fetchall()
+    if len(keys) != 1 or any(index[3] == "pk" for index in indexes):
+        return None
+    return keys[0][1]
+
+
 def _keeps_all(kind: str) -> bool:
     """True for a declared type that converts nothing: https://www.sqlite.org/datatype3.html."""
     return kind.upper() in ("", "ANY") or "BLOB" in kind.upper()
+
+
+def _is_mixed(kind: str) -> bool:
+    """False for a declared type that turns every number into a text, or every one into a real."""
+    kind = kind.upper()
+    if any(word in kind for word in ("INT", "BLOB")):
+        return True
+    return not any(word in kind for word in ("CHAR", "CLOB", "TEXT", "REAL", "FLOA", "DOUB"))
 
 
 def hanging(

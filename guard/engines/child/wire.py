@@ -13,8 +13,10 @@ from collections.abc import Mapping
 
 _LENGTHS = struct.Struct("!IQ")
 
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
-"""A statement and every readable column of a wide source fit, and the image of a large change."""
+MAX_REQUEST_BYTES = 257 * 1024 * 1024
+"""A statement and every readable column of a wide source fit, and any image that a change gave."""
+_TOGETHER = 32 * 1024
+"""A payload up to this is sent with its header at once, so that the other side wakes once."""
 MAX_REPLY_HEADER_BYTES = 64 * 1024
 
 
@@ -32,8 +34,13 @@ def send(
     """
     text = json.dumps(header, ensure_ascii=True).encode("ascii")
     size = 0 if payload is None else payload.nbytes
-    sock.sendall(_LENGTHS.pack(len(text), size) + text)
-    if payload is not None:
+    head = _LENGTHS.pack(len(text), size) + text
+    if payload is None:
+        sock.sendall(head)
+    elif size <= _TOGETHER:
+        sock.sendall(head + payload)
+    else:
+        sock.sendall(head)
         sock.sendall(payload)
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from guard.engines.child import images
@@ -18,7 +18,8 @@ from guard.engines.child.reader import Role, Stop
 class Order:
     """One change: a statement on its `targets`, or the image of an earlier change to take back.
 
-    `shown_rows` is how many rows of each table somebody wants to see.
+    `shown_rows` is how many rows of each table somebody wants to see. `decided` maps tables to the
+    columns that are left out of the comparison, where it runs for good.
     """
 
     sql: str | None
@@ -29,6 +30,7 @@ class Order:
     lock_timeout_ms: int
     shown_rows: int = 0
     schema: bool = False
+    decided: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def defines(self) -> bool:
@@ -111,7 +113,7 @@ def tried(trial: Trial, order: Order) -> Capture:
     first = trial.run(order)
     trial.end("ROLLBACK")
     if carries_now(first):
-        time.sleep(1.0 - time.time() % 1.0)
+        next_second()
     touched = [t.table for t in first.tables]
     before = trial.checksums(touched)
     second = trial.run(order)
@@ -175,6 +177,11 @@ def with_second(
         verified=verified,
         decided=images.decided(first.tables, second.tables),
     )
+
+
+def next_second() -> None:
+    """Waits until the values of this moment are others."""
+    time.sleep(1.0 - time.time() % 1.0)
 
 
 def carries_now(capture: Capture) -> bool:

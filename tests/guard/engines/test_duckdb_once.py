@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from guard.engines.child import duckdb_once
+from guard.engines.child import duckdb_quick
 from guard.engines.child.duckdb_matching import matching
 from guard.engines.child.duckdb_tables import table_of
 from guard.engines.child.duckdb_writer import DuckdbWriter
@@ -91,7 +91,7 @@ def test_no_guess_is_made_of_anything_else(file: Path, sql: str) -> None:
 def test_promise_6_a_wrong_guess_of_the_rows_never_shows_in_the_diff(
     file: Path, monkeypatch: pytest.MonkeyPatch, sql: str, kinds: dict[str, int], guess: str
 ) -> None:
-    def guessed(text: str, table: duckdb_once.Table) -> str | None:
+    def guessed(text: str, table: duckdb_quick.Table) -> str | None:
         wrong = {
             "right": matching(text, table),
             "other rows": f"SELECT {table.texts} FROM t ORDER BY id DESC LIMIT 4",
@@ -101,7 +101,7 @@ def test_promise_6_a_wrong_guess_of_the_rows_never_shows_in_the_diff(
         }
         return wrong[guess]
 
-    monkeypatch.setattr(duckdb_once, "matching", guessed)
+    monkeypatch.setattr(duckdb_quick, "matching", guessed)
     found = _previewed(file, sql)
     assert _kinds(found) == kinds
     assert found.verified

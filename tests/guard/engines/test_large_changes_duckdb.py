@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -26,9 +27,9 @@ CAPS = ChangeCaps(max_rows=9 * ROWS, shown_rows=5, timeout_ms=60_000, lock_timeo
 SHA = "0" * 64
 SCRIPT = f"""
 CREATE TABLE t(id INTEGER PRIMARY KEY, a VARCHAR COLLATE NOCASE, d DECIMAL(9, 2), f DOUBLE,
-  l INTEGER[], b BOOLEAN);
-INSERT INTO t SELECT i, CASE WHEN i % 5 > 0 THEN 'Name ä ' || i END, i, 0, [i], i % 2 = 0
-  FROM range({ROWS}) r(i) ORDER BY hash(i);
+  l INTEGER[], b BOOLEAN, n TINYINT, u DECIMAL(30, 4));
+INSERT INTO t SELECT i, CASE WHEN i % 5 > 0 THEN 'Name ä ' || i END, i, 0, [i], i % 2 = 0,
+  CASE WHEN i % 3 > 0 THEN i % 100 END, i * 1000.5 FROM range({ROWS}) r(i) ORDER BY hash(i);
 """
 CASES = [
     ("UPDATE t SET d = d + 1", (0, ROWS, 0)),
@@ -36,9 +37,12 @@ CASES = [
     # equal to the engine in one column, and not in another
     ("UPDATE t SET a = upper(a), f = -0.0, d = d + 1", (0, ROWS, 0)),
     ("UPDATE t SET l = [], b = NULL WHERE id > 10", (0, ROWS - 11, 0)),
+    # the first rows tell nothing of the column that differs later
+    ("UPDATE t SET d = d + 1, b = CASE WHEN id = 9000 THEN NULL ELSE b END", (0, ROWS, 0)),
+    ("UPDATE t SET n = NULL, u = u - 1 WHERE id > 3", (0, ROWS - 4, 0)),
     ("UPDATE t SET id = id + 100000", (ROWS, 0, ROWS)),
     ("DELETE FROM t WHERE id > 100", (0, 0, ROWS - 101)),
-    ("INSERT INTO t SELECT id + 100000, a, d, f, l, b FROM t", (ROWS, 0, 0)),
+    ("INSERT INTO t SELECT id + 100000, a, d, f, l, b, n, u FROM t", (ROWS, 0, 0)),
 ]
 
 
@@ -119,6 +123,22 @@ def test_comparing_in_the_engine_finds_the_same_rows_as_one_by_one(
     assert len(_rows(quick)) == sum(counts)
 
 
+@pytest.mark.parametrize(("sql", "counts"), [CASES[0], *CASES[4:6]])
+def test_rows_in_the_order_of_their_keys_are_compared_as_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str, counts: tuple[int, int, int]
+) -> None:
+    path = tmp_path / "ordered.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(SCRIPT.replace("ORDER BY hash(i)", ""))
+    quick = _previewed(path, sql)
+    looked = []
+    monkeypatch.setattr(duckdb_large, "is_ordered", lambda *_: looked.append(1))
+    slow = _previewed(path, sql)
+    assert looked
+    assert (quick.tables[0].summed, _rows(quick)) == (slow.tables[0].summed, _rows(slow))
+    assert sum(counts) == quick.total
+
+
 def _rows(capture: Capture) -> list[Touched]:
     return list(capture.tables[0].rows)
 
@@ -170,17 +190,43 @@ def test_promise_06_the_hash_tells_texts_nulls_rows_columns_and_kinds_apart() ->
         [Touched(before=row.before, after=None) for row in base],
         [base[0], Touched(before=None, after=base[1].before)],
     ]
-    hashes = [summed_columns(rows, ("id", "a", "b")).sha256 for rows in (base, *others)]
+    types = ("INTEGER", "VARCHAR", "VARCHAR")
+    hashes = [summed_columns(rows, ("id", "a", "b"), types).sha256 for rows in (base, *others)]
     assert len(set(hashes)) == len(hashes)
-    assert summed_columns(list(base), ("id", "a", "b")).sha256 == hashes[0]
-    assert summed_columns(base, ("id", "b", "a")).sha256 != hashes[0]
+    assert summed_columns(list(base), ("id", "a", "b"), types).sha256 == hashes[0]
+    assert summed_columns(base, ("id", "b", "a"), types).sha256 != hashes[0]
 
 
-def test_the_hash_does_not_depend_on_how_rows_come() -> None:
-    texts = [None, "a", "", "äöü", "b", "c"]
+@pytest.mark.parametrize("kind", ["INTEGER", "DECIMAL(9,2)", "DECIMAL(18,2)", "DECIMAL(38,2)"])
+def test_promise_06_the_hash_tells_numbers_and_nulls_apart(kind: str) -> None:
+    base = _updated((("1", "0"), ("1", "5")), (("2", None), ("2", "6")), (("3", "7"), ("3", None)))
+    others = [
+        _updated((("1", None), ("1", "5")), (("2", "0"), ("2", "6")), (("3", "7"), ("3", None))),
+        _updated((("1", "0"), ("1", "5")), (("2", "0"), ("2", "6")), (("3", "7"), ("3", None))),
+        _updated((("1", "0"), ("1", "5")), (("2", None), ("2", "6")), (("3", "7"), ("3", "0"))),
+        _updated((("1", "0"), ("1", None)), (("2", None), ("2", "6")), (("3", "7"), ("3", "5"))),
+        _updated((("1", "0"), ("1", "6")), (("2", None), ("2", "5")), (("3", "7"), ("3", None))),
+        _updated((("1", "0"), ("1", "-5")), (("2", None), ("2", "6")), (("3", "7"), ("3", None))),
+    ]
+    hashes = [
+        summed_columns(rows, ("id", "a"), ("INTEGER", kind)).sha256 for rows in (base, *others)
+    ]
+    assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([None, "a", "", "äöü", "b", "c"], pa.string()),
+        pa.array([None, 1, 0, None, -1, 5], pa.int16()),
+        pa.array([None, True, False, None, True, True]),
+        pa.array([None, *map(Decimal, (1, 0, -1)), None, Decimal(5)], pa.decimal64(12, 0)),
+    ],
+)
+def test_the_hash_does_not_depend_on_how_rows_come(values: pa.Array) -> None:
     found = []
     for sizes in ((6,), (1, 2, 3), (2, 4)):
-        column, whole, start = pa.array(texts, pa.string()), ColumnSum(), 0
+        column, whole, start = values, ColumnSum(), 0
         whole.begin("deleted", ["a"])
         for size in sizes:
             whole.add("deleted", [column.slice(start, size)], size)

@@ -19,7 +19,7 @@ from guard.address import FileAddress
 from guard.engines import open_change_engine, open_engine
 from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine, Reached
 from guard.engines.changing import EmbeddedChanges
-from guard.engines.child import duckdb_writer
+from guard.engines.child import duckdb_copy
 from guard.engines.child.duckdb_folder import Folder
 from guard.engines.child.duckdb_writer import DuckdbWriter
 from guard.engines.child.reader import Stop
@@ -115,7 +115,7 @@ def test_no_other_process_writes_between_the_copies_of_file_and_log(
             tries.append(subprocess.run(asked, capture_output=True, check=False).returncode)
         copy(source, target)
 
-    monkeypatch.setattr(duckdb_writer.shutil, "copyfile", tried)
+    monkeypatch.setattr(duckdb_copy.shutil, "copyfile", tried)
     order = Order(
         sql="UPDATE t SET a = 2", image=None, targets=("t",), max_rows=9, timeout_ms=60_000,
         lock_timeout_ms=100, shown_rows=9,

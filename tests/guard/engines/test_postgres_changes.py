@@ -13,6 +13,7 @@ import pytest
 from guard.diff import Diff
 from guard.engines.base import Cancel, Captured, Change, ChangeCaps
 from guard.engines.postgres_changes import PostgresChanges
+from guard.engines.postgres_large import LARGE
 from guard.engines.postgres_session import Login
 from guard.errors import Drifted, Interrupted, OutcomeUnknown, Refused, SourceUnavailable
 from tests.servers import ServerDatabase
@@ -84,14 +85,17 @@ class Shop:
         }
 
 
-@pytest.fixture
-def shop(postgres: ServerDatabase) -> Iterator[Shop]:
+@pytest.fixture(params=["few", "many"])
+def shop(request: pytest.FixtureRequest, postgres: ServerDatabase) -> Iterator[Shop]:
+    """Everything holds where rows are read one by one, and where they stay on the server."""
     writer = f"w_{postgres.name}"
     postgres.execute(SHOP)
     postgres.execute(
         f"CREATE ROLE {writer} LOGIN; GRANT SET ON PARAMETER session_replication_role TO {writer}"
     )
-    found = Shop(postgres, writer, PostgresChanges(Login(url=postgres.url(writer)), "s"))
+    most = LARGE if request.param == "few" else 0
+    engine = PostgresChanges(Login(url=postgres.url(writer)), "s", large=most)
+    found = Shop(postgres, writer, engine)
     found.grant()
     yield found
     postgres.execute(
@@ -509,3 +513,18 @@ def test_values_that_move_from_row_to_row_can_be_taken_back(shop: Shop) -> None:
         assert diff.undo_verified, sql
         shop.undo(shop.apply(sql, diff).undo_image)
         assert shop.dump() == before
+
+
+def test_promise_02_a_change_is_read_as_the_guard_reads_it_whatever_the_database_says(
+    shop: Shop,
+) -> None:
+    """With these settings, what stands in a text here would be a query."""
+    name = shop.database.name
+    shop.run(f"ALTER DATABASE {name} SET standard_conforming_strings = off")
+    shop.run(f"ALTER DATABASE {name} SET transform_null_equals = on")
+    sql = "UPDATE loose SET b = 'x\\'' || (SELECT max(name) FROM customers) --'\n WHERE a = 1"
+    shop.apply(sql, shop.preview(sql))
+    assert set(shop.run("SELECT b FROM loose WHERE a = 1")) == {
+        ("x\\' || (SELECT max(name) FROM customers) --",)
+    }
+    assert shop.preview("UPDATE loose SET b = 'y' WHERE a = NULL").tables == ()

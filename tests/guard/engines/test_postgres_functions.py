@@ -12,7 +12,10 @@ from guard.spelling import BUILT_IN_OPERATORS
 from tests.servers import ServerDatabase, fresh_database
 
 # Volatile by name and without effect: the clock, chance, a look at one's own session.
-CLOCK = "clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 currval"
+CLOCK = (
+    "clock_timestamp timeofday random random_normal gen_random_uuid uuidv4 uuidv7 currval "
+    "array_sample array_shuffle"
+)
 SESSION = "lastval pg_backend_pid statement_timestamp pg_is_in_recovery pg_jit_available"
 # Sizes and facts of the catalog that may change while a statement runs.
 SIZES = (

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from guard.decision import Allow, Terms
 from guard.engines import Cancel
 from guard.engines.embedded import EmbeddedEngine
 from guard.errors import Refused
 from guard.limitpolicy import Limits
-from guard.policy import Allow, Terms
 from guard.rewrite import GuardedQuery, rewrite
 from guard.statement import parse
 from tests.guard.engines.support import READABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -299,3 +300,22 @@ def test_an_early_interrupt_is_not_lost_and_a_late_one_hits_nobody() -> None:
     assert interrupted == [1]
     stop.end()
     assert not stop.asked()
+
+
+def test_a_console_with_very_many_open_files_still_reads(
+    engine: EngineName, database: Path
+) -> None:
+    """A descriptor from 1,024 on is one that select(2) does not know."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2_048 if hard == resource.RLIM_INFINITY else min(2_048, hard)
+    if wanted < 1_200:
+        pytest.skip("this machine lets no process have so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        with opened(engine, database) as adapter:
+            assert rows(adapter, "SELECT 1") == [(1,)]
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

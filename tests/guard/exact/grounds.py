@@ -26,6 +26,7 @@ from guard.engines.child.reader import Stop
 from guard.engines.child.sqlite_writer import SqliteWriter
 from guard.engines.child.writing import Capture, Order
 from guard.engines.postgres_changes import PostgresChanges
+from guard.engines.postgres_large import LARGE
 from guard.engines.postgres_session import Login
 from tests.guard.exact.schemas import SCRIPTS, EngineName
 from tests.servers import ServerDatabase, fresh_database
@@ -201,6 +202,8 @@ class Inside:
             max_rows=caps.max_rows,
             timeout_ms=caps.timeout_ms,
             lock_timeout_ms=caps.lock_timeout_ms,
+            shown_rows=caps.shown_rows,
+            decided=dict(change.decided),
         )
 
     def preview(self, change: Change, caps: ChangeCaps, cancel: Cancel) -> Diff:
@@ -236,10 +239,10 @@ def ground(
     """Gives a fresh database of the engine with all tables.
 
     `in_place` previews in the SQLite file itself, as is done with large ones; `large` compares
-    whole tables there, as is done when very many rows change.
+    whole tables there, or rows on the PostgreSQL server, as is done when very many rows change.
     """
     if engine == "postgres":
-        with fresh_database("postgres") as database, _post(database) as found:
+        with fresh_database("postgres") as database, _post(database, large=large) as found:
             yield found
         return
     path = folder / f"exact.{engine}"
@@ -270,7 +273,7 @@ def ground(
 
 
 @contextmanager
-def _post(database: ServerDatabase) -> Iterator[Post]:
+def _post(database: ServerDatabase, *, large: bool) -> Iterator[Post]:
     writer = f"w_{database.name}"
     database.execute(SCRIPTS["postgres"])
     database.execute(
@@ -286,7 +289,9 @@ def _post(database: ServerDatabase) -> Iterator[Post]:
         "ORDER BY c.relname, a.attnum"
     ):
         order.setdefault(str(table), []).append(str(column))
-    yield Post(database, PostgresChanges(Login(url=database.url(writer)), "s"), order)
+    most = 0 if large else LARGE
+    engine = PostgresChanges(Login(url=database.url(writer)), "s", large=most)
+    yield Post(database, engine, order)
     database.execute(
         f"DROP OWNED BY {writer}; "
         f"REVOKE SET ON PARAMETER session_replication_role FROM {writer}; DROP ROLE {writer}"

@@ -25,7 +25,9 @@ REFUSALS = {"engine.constraint", "engine.types", "engine.meaning", "engine.arith
 """What a random statement may be refused for; everything else is a defect."""
 
 
-@pytest.fixture(scope="module", params=[*ENGINES, "sqlite in place", "sqlite large"])
+@pytest.fixture(
+    scope="module", params=[*ENGINES, "sqlite in place", "sqlite large", "postgres large"]
+)
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[EngineName, Lite | Duck | Post]]:

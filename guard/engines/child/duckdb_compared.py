@@ -1,0 +1,155 @@
+"""A DuckDB table beside itself as it was, compared by the engine: what differs, where and how.
+
+Rows are compared along their order where that is the same on both sides, else joined by the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from guard.engines.child.duckdb_copy import OLD
+from guard.engines.child.duckdb_tables import WHOLE, Table
+from guard.engines.child.names import quoted
+from guard.engines.child.summed import KINDS, Kind
+
+_NATIVE = ("BOOLEAN", "DATE", "TIMESTAMP", "TIME", *WHOLE)
+"""Types of which equal values are the same text; others are compared as the bytes of theirs."""
+_SAMPLE = 2_048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """How many rows differ, in which columns.
+
+    `aligned` when they stand in the same order, `ordered` when that is the order of the key, `all`
+    when every row was updated.
+    """
+
+    aligned: bool
+    ordered: bool = False
+    all: bool = False
+    counts: dict[Kind, int]
+    differ: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many rows differ."""
+        return sum(self.counts.values())
+
+
+def distinct(table: Table, column: str) -> str:
+    """Returns the condition that a column is not the same in `o` and in `n`."""
+    kind = table.types[table.columns.index(column)]
+    pair = [f"{letter}.{quoted(column)}" for letter in "on"]
+    if kind not in _NATIVE and not kind.startswith("DECIMAL"):
+        pair = [f"encode(CAST({place} AS VARCHAR))" for place in pair]
+    return f"{pair[0]} IS DISTINCT FROM {pair[1]}"
+
+
+def differ(table: Table, places: Sequence[int] | None = None) -> str:
+    """Returns the condition that any of the columns is not the same, all of them by default."""
+    chosen = table.columns if places is None else [table.columns[n] for n in places]
+    return "(" + (" OR ".join(distinct(table, c) for c in chosen) or "false") + ")"
+
+
+def keys(table: Table, join: str, sign: str) -> str:
+    """Returns the comparison of the keys."""
+    return join.join(f"o.{c} {sign} n.{c}" for c in map(quoted, table.primary_key))
+
+
+def pairs(table: Table, aligned: bool, kind: str = "") -> str:
+    """Returns the FROM of old rows `o` beside new ones `n`, joined as `kind` where not aligned."""
+    both = f"{OLD}.main.{table.quoted} o", f"main.{table.quoted} n"
+    if aligned:
+        return " POSITIONAL JOIN ".join(both)
+    return f" {kind} JOIN ".join(both) + f" ON {keys(table, ' AND ', '=')}"
+
+
+def rows_in(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Returns how many rows there were."""
+    found = connection.execute(f"SELECT count(*) FROM {OLD}.main.{table.quoted}").fetchall()
+    return int(found[0][0])
+
+
+def is_aligned(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """True when the same keys stand at the same places."""
+    moved = connection.execute(
+        f"SELECT count(*) FROM {pairs(table, aligned=True)} "
+        f"WHERE {keys(table, ' OR ', 'IS DISTINCT FROM')}"
+    ).fetchall()
+    return moved == [(0,)]
+
+
+def is_ordered(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """True when the rows stand in the order of a key of one column, as rows mostly do."""
+    if len(table.primary_key) > 1:
+        return False
+    key = quoted(table.primary_key[0])
+    wrong = connection.execute(
+        f"SELECT count(*) FROM (SELECT {key} AS k, lag({key}) OVER () AS before "
+        f"FROM {OLD}.main.{table.quoted}) WHERE before >= k"
+    ).fetchall()
+    return wrong == [(0,)]
+
+
+def is_as_before(connection: duckdb.DuckDBPyConnection, table: Table, *, aligned: bool) -> bool:
+    """True when no row differs."""
+    if aligned:
+        found = connection.execute(
+            f"SELECT count(*) FROM {pairs(table, aligned=True)} WHERE {differ(table)}"
+        ).fetchall()
+        if found == [(0,)]:
+            return True
+    return compared(connection, table).total == 0
+
+
+def compared(connection: duckdb.DuckDBPyConnection, table: Table) -> Seen:
+    """Returns what differs, from a look at every row."""
+    if is_aligned(connection, table):
+        return _along(connection, table)
+    key = quoted(table.primary_key[0])
+    both = f"o.{key} IS NOT NULL AND n.{key} IS NOT NULL"
+    apart = ", ".join(
+        f"coalesce(bool_or({distinct(table, c)}) FILTER ({both}), false)" for c in table.columns
+    )
+    found = connection.execute(
+        f"SELECT count(*) FILTER (o.{key} IS NULL), "
+        f"count(*) FILTER ({both} AND {differ(table)}), "
+        f"count(*) FILTER (n.{key} IS NULL), {apart} FROM {pairs(table, False, 'FULL')}"
+    ).fetchall()[0]
+    return Seen(
+        aligned=False, counts=dict(zip(KINDS, found[:3], strict=True)), differ=_true(found[3:])
+    )
+
+
+def _along(connection: duckdb.DuckDBPyConnection, table: Table) -> Seen:
+    apart = ", ".join(f"coalesce(bool_or({distinct(table, c)}), false)" for c in table.columns)
+    updated, rows, *flags = connection.execute(
+        f"SELECT count(*) FILTER ({differ(table)}), count(*), {apart} "
+        f"FROM {pairs(table, aligned=True)}"
+    ).fetchall()[0]
+    return Seen(
+        aligned=True,
+        ordered=is_ordered(connection, table),
+        all=updated == rows,
+        counts={"inserted": 0, "updated": updated, "deleted": 0},
+        differ=_true(flags),
+    )
+
+
+def sampled(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, ...]:
+    """Returns the columns that differ in the first of the aligned rows."""
+    places = range(len(table.columns))
+    cells = ", ".join(f"{distinct(table, table.columns[n])} AS d{n}" for n in places)
+    flags = ", ".join(f"coalesce(bool_or(d{n}), false)" for n in places)
+    found = connection.execute(
+        f"SELECT {flags} FROM (SELECT {cells} FROM {pairs(table, aligned=True)} LIMIT {_SAMPLE})"
+    ).fetchall()
+    return _true(found[0])
+
+
+def _true(flags: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(n for n, flag in enumerate(flags) if flag)

@@ -1,0 +1,154 @@
+"""References that a way back could leave hanging: the engine checks none while triggers are off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from guard.engines.child.faults import Fault
+from guard.engines.child.names import quoted
+from guard.engines.postgres_putback import Part, Texts, chunks
+from guard.engines.postgres_tables import Column, Connection, Reference, Table, rows
+
+
+def check_references(
+    writer: Connection, parts: Sequence[Part], references: Iterable[Reference]
+) -> None:
+    """Looks for references that hang, since the engine does not while triggers are off."""
+    by_oid = {t.oid: (t, kept) for t, kept in parts}
+    for reference in references:
+        for oid, columns, side in (
+            (reference.child, reference.child_columns, 0),
+            (reference.parent, reference.parent_columns, 1),
+        ):
+            if oid in by_oid:
+                table, kept = by_oid[oid]
+                moved = _moved(table, kept, columns)
+                _check_one(
+                    writer, reference, table, columns, [p[side] or [] for p in moved if p[side]]
+                )
+
+
+def _moved(
+    table: Table, kept: Sequence[tuple[Texts | None, Texts | None]], columns: Sequence[str]
+) -> list[tuple[Texts | None, Texts | None]]:
+    """Returns the rows of which a reference, or what it points at, differs before and after."""
+    places = [i for i, c in enumerate(table.names) if c in columns]
+    if len(places) != len(set(columns)):
+        raise Fault("not_exact")
+    return [(b, a) for b, a in kept if not b or not a or any(b[i] != a[i] for i in places)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A reference of which one end differs before and after, in very many rows.
+
+    `keys` is the query of its values there, as `k0`, `k1` ...; the relations are named as SQL.
+    """
+
+    reference: Reference
+    keys: str
+    child: str
+    parent: str
+
+
+def hangs(writer: Connection, moved: Moved) -> bool:
+    """True when a child row points at one of these keys and no parent row has it."""
+    pairs = list(zip(moved.reference.child_columns, moved.reference.parent_columns, strict=True))
+    child = " AND ".join(f"c.{quoted(a)} = k.k{n}" for n, (a, _) in enumerate(pairs))
+    parent = " AND ".join(f"p.{quoted(b)} = c.{quoted(a)}" for a, b in pairs)
+    return bool(
+        rows(
+            writer,
+            f"SELECT EXISTS (SELECT FROM ({moved.keys}) k JOIN {moved.child} c ON {child} "
+            f"WHERE NOT EXISTS (SELECT FROM {moved.parent} p WHERE {parent}))",
+        )[0][0]
+    )
+
+
+def may_look(writer: Connection, moved: Sequence[Moved]) -> bool:
+    """True when the login may read both ends of these references."""
+    return _readable(
+        writer,
+        {
+            (oid, name)
+            for r in (m.reference for m in moved)
+            for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
+            for name in names
+        },
+    )
+
+
+_READABLE = """
+SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')) FROM unnest($1::oid[],
+  $2::text[]) AS u(o, n) JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
+"""
+
+
+def may_check(writer: Connection, parts: Sequence[Part], references: Sequence[Reference]) -> bool:
+    """True when the login may read the other end of every reference that the rows move.
+
+    With triggers off the engine checks none, so whoever cannot look must leave them on.
+    """
+    by_oid = {t.oid: (t, kept) for t, kept in parts}
+    wanted = {
+        (oid, name)
+        for r in references
+        for own, columns in ((r.child, r.child_columns), (r.parent, r.parent_columns))
+        if own in by_oid and _moved(*by_oid[own], columns)
+        for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
+        for name in names
+    }
+    return _readable(writer, wanted)
+
+
+def _readable(writer: Connection, wanted: Collection[tuple[int, str]]) -> bool:
+    oids, names = [o for o, _ in wanted], [n for _, n in wanted]
+    return not wanted or bool(rows(writer, _READABLE, oids, names)[0][0])
+
+
+def _check_one(
+    writer: Connection,
+    reference: Reference,
+    table: Table,
+    columns: Sequence[str],
+    images: Sequence[Texts],
+) -> None:
+    """Raises `Fault` when a child row points at one of these keys and no parent row has it."""
+    by_name: dict[str, tuple[int, Column]] = {c.name: (i, c) for i, c in enumerate(table.columns)}
+    if not all(c in by_name for c in columns):
+        raise Fault("not_exact")
+    places = [by_name[c] for c in columns]
+    keys = sorted({tuple(i[n] for n, _ in places) for i in images}, key=repr)
+    wanted = [k for k in keys if None not in k]
+    cells = ", ".join(f"k{n}" for n in range(len(places)))
+    marks = ", ".join(f"${n + 1}::text[]" for n in range(len(places)))
+    child = " AND ".join(
+        f"c.{quoted(name)} = k.k{n}::{column.type}"
+        for n, (name, (_, column)) in enumerate(zip(reference.child_columns, places, strict=True))
+    )
+    parent = " AND ".join(
+        f"p.{quoted(b)} = c.{quoted(a)}"
+        for a, b in zip(reference.child_columns, reference.parent_columns, strict=True)
+    )
+    for part in chunks(wanted):
+        found = rows(
+            writer,
+            f"SELECT 1 FROM unnest({marks}) AS k({cells}) JOIN {regclass(writer, reference.child)}"
+            f" c ON {child} WHERE NOT EXISTS (SELECT 1 FROM {regclass(writer, reference.parent)} p"
+            f" WHERE {parent}) LIMIT 1",
+            *[[key[n] for key in part] for n in range(len(places))],
+        )
+        if found:
+            raise Fault("constraint")
+
+
+def regclass(connection: Connection, oid: int) -> str:
+    """Returns the name of a relation as SQL, with its schema."""
+    schema, relation = rows(
+        connection,
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
+        "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+        oid,
+    )[0]
+    return f"{quoted(schema)}.{quoted(relation)}"
