@@ -1,4 +1,4 @@
-"""A change of a few 100,000 rows: the page counts them as they are read, and Stop ends it."""
+"""A change of a few million rows: the page counts them as they are read, and Stop ends it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.ui.server import Server, free_port, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ROWS = 400_000
+ROWS = 3_000_000
+"""Some seconds' work for the engine: fewer are done before the page has said much."""
 _MORE = f"""
 INSERT INTO orders (customer_id, order_date, status, channel, shipping_country, shipping_cost,
                     total_amount)
@@ -39,7 +40,7 @@ def large(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     home = shutil.copytree(demo_home, folder / "home")
     policy = home / "policy.toml"
     said = policy.read_text("utf-8")
-    raised = said.replace("max_preview_rows = 100_000", "max_preview_rows = 1_000_000")
+    raised = said.replace("max_preview_rows = 100_000", "max_preview_rows = 10_000_000")
     assert raised != said
     policy.write_text(raised, "utf-8")
     with closing(sqlite3.connect(home / "shop.sqlite")) as db, db:
@@ -67,12 +68,12 @@ def test_a_large_preview_counts_its_rows_and_is_stopped(browser: Browser, large:
     ).last.click()
     seen: list[int] = []
     deadline = time.monotonic() + 120
-    while len(seen) < 3 and time.monotonic() < deadline:
+    while len(seen) < 2 and time.monotonic() < deadline:
         count = read_so_far(page)
         if count and count not in seen:
             seen.append(count)
-        page.wait_for_timeout(100)
-    assert len(seen) == 3, f"the page said {seen}"
+        page.wait_for_timeout(50)
+    assert len(seen) == 2 and 0 < seen[0] < seen[1], f"the page said {seen}"
     picture(page, "preview-large")
     began = time.monotonic()
     page.get_by_role("button", name="Stop").click()
