@@ -8,11 +8,15 @@ import socket
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.shared import Json, data_folder, fail, out, parts, sentences, show_json
+
+if TYPE_CHECKING:
+    from guard.address import Address
+    from guard.policyfile import EngineName
 
 
 def init(
@@ -94,7 +98,8 @@ def connect(
     url: Annotated[
         str,
         typer.Argument(
-            help="sqlite:///file, duckdb:///file, postgresql:// or mysql://user@host/name."
+            help="sqlite:///file, duckdb:///file, postgresql:// or mysql://user@host/name. "
+            "Leave a server's password out of it."
         ),
     ],
     name: Annotated[str | None, typer.Option("--name", help="What to call the source.")] = None,
@@ -109,10 +114,14 @@ def connect(
 
     For a server, give the URL of the owner: it is used once, written nowhere, and the statements
     for the two logins that Gatehouse needs instead are printed.
+
+    The password is taken from PGPASSWORD or MYSQL_PWD, on PostgreSQL also from ~/.pgpass, or asked
+    for at the terminal. One in the URL is used, with a warning: ps and the shell's history show it.
     """
+    from commands.owner import owner_address, reached
     from commands.semantics import propose
     from guard.address import ServerAddress, ServerReach
-    from guard.connect import first_policy, parse_url, source_name
+    from guard.connect import first_policy, source_name
     from guard.engines.surveying import open_survey
     from guard.policyfile import parse_policy
     from guard.sampling import sample
@@ -123,12 +132,16 @@ def connect(
     if target.exists():
         fail(f"{target} is there already. Name another file with --output, or move it away.")
     with sentences():
-        engine, address = parse_url(url)
-        source = name or source_name(address)
+        engine, named = owner_address(url)
+        source = name or source_name(named)
         schemas = tuple(schema or (("public",) if engine == "postgres" else ()))
-        adapter = open_survey(engine, address, source=source, reach=ServerReach(schemas=schemas))
-        with open_log(home) as log, closing(adapter):
-            catalog = adapter.reflect()
+        reach = ServerReach(schemas=schemas)
+        with (
+            open_log(home) as log,
+            reached(
+                engine, named, lambda a: open_survey(engine, a, source=source, reach=reach)
+            ) as (address, adapter, catalog),
+        ):
             samples = sample(adapter, catalog, log)
             text = first_policy(source, engine, address, catalog, samples, schemas)
             parse_policy(text.encode("utf-8"), target)
@@ -146,7 +159,8 @@ def connect(
         out.print(
             "Then make its two logins with these statements, and put their URLs where it says."
         )
-        grants(url, source=source, file=target)
+        with sentences():
+            _show_logins(engine, address, source, target)
 
 
 def grants(
@@ -156,21 +170,32 @@ def grants(
         Path | None, typer.Option("--policy", help="Default: the policy in force.")
     ] = None,
 ) -> None:
-    """Prints the statements that make a server's two logins, for the policy as it is now."""
-    from guard.connect import parse_url
-    from guard.engines.surveying import open_server_survey
-    from guard.logins import login_statements
-    from guard.policyfile import load_policy
+    """Prints the statements that make a server's two logins, for the policy as it is now.
+
+    The password is taken as `gatehouse connect` takes it. Best leave it out of the URL.
+    """
+    from commands.owner import owner_address
     from ui.home import POLICY_FILE
 
     with sentences():
-        policy = load_policy(file or data_folder() / POLICY_FILE)
-        if source not in policy.sources:
-            fail(f"There is no source {source} in the policy. `gatehouse policy check` reads it.")
-        engine, address = parse_url(url)
-        reach = policy.reach_of(source)
-        with closing(open_server_survey(engine, address, source=source, reach=reach)) as adapter:
-            text = login_statements(policy, source, adapter.reflect(), adapter.facts())
+        _show_logins(*owner_address(url), source, file or data_folder() / POLICY_FILE)
+
+
+def _show_logins(engine: EngineName, address: Address, source: str, file: Path) -> None:
+    """Raises as `load_policy` and `reached`."""
+    from commands.owner import reached
+    from guard.engines.surveying import open_server_survey
+    from guard.logins import login_statements
+    from guard.policyfile import load_policy
+
+    policy = load_policy(file)
+    if source not in policy.sources:
+        fail(f"There is no source {source} in the policy. `gatehouse policy check` reads it.")
+    reach = policy.reach_of(source)
+    with reached(
+        engine, address, lambda a: open_server_survey(engine, a, source=source, reach=reach)
+    ) as (_, adapter, catalog):
+        text = login_statements(policy, source, catalog, adapter.facts())
     sys.stdout.write(text)
 
 

@@ -86,6 +86,20 @@ def server_address(url: str, engine: str) -> ServerAddress:
     return ServerAddress(user=user, host=host or _socket(parts), database=database, url=text)
 
 
+def has_password(address: ServerAddress) -> bool:
+    """Returns whether the URL itself holds a password."""
+    return bool(urlsplit(address.url).password)
+
+
+def with_password(address: ServerAddress, password: str) -> ServerAddress:
+    """Returns the same login with this password in place of the URL's own."""
+    parts = urlsplit(address.url)
+    login, _, server = parts.netloc.rpartition("@")
+    secret = quote(password, safe="", errors="surrogateescape")
+    netloc = f"{login.partition(':')[0]}:{secret}@{server}"
+    return replace(address, url=parts._replace(netloc=netloc).geturl())
+
+
 _AUTHORITY: Mapping[str, Mapping[str, str]] = {
     "postgres": {"sslrootcert": "{file}", "sslmode": "verify-full"},
     "mysql": {"ssl_ca": "{file}"},

@@ -40,7 +40,7 @@ _NOT_YET = {
 }
 _FORMS = (
     "sqlite:///file.sqlite, duckdb:///file.duckdb (four slashes before an absolute path), "
-    "postgresql://user:password@host/database or mysql://user:password@host/database"
+    "postgresql://user@host/database or mysql://user@host/database"
 )
 
 

@@ -4,6 +4,7 @@ GuardError
 ├── Refused              a decision: rule, reason, part, alternative; an answer, not a fault
 ├── Interrupted          stopped by the person, the deadline or a limit while it ran
 ├── SourceUnavailable    the source could not be opened or its engine died; nothing was changed
+│   └── PasswordNeeded   its server asks for a password, and the login has none
 ├── ConfigurationError   a policy, secret or data folder that cannot be used as it is
 ├── Illegal              a change request is not in the state the step needs
 ├── Drifted              the rows a change would touch are no longer those that were reviewed
@@ -64,6 +65,10 @@ class Interrupted(GuardError):
 
 class SourceUnavailable(GuardError):
     """A source could not be reached or its engine process ended. Try again, or tell an operator."""
+
+
+class PasswordNeeded(SourceUnavailable):
+    """The server asks for a password, and the login came without one. Try again with it."""
 
 
 class ConfigurationError(GuardError):

@@ -211,7 +211,8 @@ class MysqlEngine:
         except TooLarge:
             raise faults.to_error("result_too_large", self._source) from None
         except (Fault, pymysql.err.MySQLError) as error:
-            raise mysql_faults.to_error(error, self._source) from None
+            known = bool(self._login.password)
+            raise mysql_faults.to_error(error, self._source, password=known) from None
         except (pa.ArrowException, UnicodeDecodeError):
             raise faults.to_error("engine", self._source) from None
 

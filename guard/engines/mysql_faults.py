@@ -14,7 +14,7 @@ import pymysql
 
 from guard.engines import faults
 from guard.engines.child.faults import Fault, FaultCode
-from guard.errors import GuardError, SourceUnavailable
+from guard.errors import GuardError, PasswordNeeded, SourceUnavailable
 
 Code = FaultCode | Literal["login", "unreachable"]
 """`login` is a user, password or database the server does not take; `unreachable` a server that is
@@ -66,14 +66,21 @@ def code_of(error: pymysql.err.MySQLError) -> Code:
     return "unreachable" if lost else "engine"
 
 
-def to_error(error: pymysql.err.MySQLError | Fault, source: str) -> GuardError:
-    """Returns what to raise for an error. It names the source and nothing the source holds."""
+def to_error(
+    error: pymysql.err.MySQLError | Fault, source: str, *, password: bool = True
+) -> GuardError:
+    """Returns what to raise for an error. It names the source and nothing the source holds.
+
+    `password` is false where the login came without one.
+    """
     why = None if isinstance(error, Fault) else _distrust(error)
     if why is not None:
         return faults.distrusted(why, source)
     code = error.code if isinstance(error, Fault) else code_of(error)
     if code == "login":
-        return SourceUnavailable(
+        denied = not isinstance(error, Fault) and number_of(error) == _DENIED
+        kind = PasswordNeeded if denied and not password else SourceUnavailable
+        return kind(
             f"The server of {source} does not take the login, or does not know the database. Check "
             "the secret that holds its address, and the grants."
         )
@@ -85,6 +92,7 @@ def to_error(error: pymysql.err.MySQLError | Fault, source: str) -> GuardError:
     return faults.to_error(code, source)
 
 
+_DENIED = 1045
 _NO_TLS = 2026
 _WRONG_NAME = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""

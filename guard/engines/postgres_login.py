@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from guard.address import ServerAddress
 from guard.engines import faults
-from guard.errors import ConfigurationError, SourceUnavailable
+from guard.errors import ConfigurationError, PasswordNeeded, SourceUnavailable
 
 _OPTIONS = frozenset(
     {
@@ -71,6 +71,8 @@ def connect(address: ServerAddress, *, source: str, application: str) -> psycopg
 
     Raises:
         ConfigurationError: see `parameters`.
+        PasswordNeeded: it asks for a password, and neither the URL nor libpq has one: PGPASSWORD
+            and the password file, https://www.postgresql.org/docs/current/libpq-pgpass.html.
         SourceUnavailable: the server cannot be reached or refuses the login.
     """
     known = {"connect_timeout": "10", **parameters(address.url, source=source)}
@@ -84,12 +86,14 @@ def connect(address: ServerAddress, *, source: str, application: str) -> psycopg
         )
     except (psycopg.Error, UnicodeError, OSError) as error:
         # The driver's own text names the host, the user and the database.
-        raise unreached(
-            error,
-            source,
+        why = (
             f"The server of {source} cannot be reached, or does not accept its login. Check that "
-            "it runs, and the secret that the policy names.",
-        ) from None
+            "it runs, and the secret that the policy names."
+        )
+        pgconn = error.pgconn if isinstance(error, psycopg.Error) else None
+        if pgconn is not None and pgconn.needs_password:
+            raise PasswordNeeded(why) from None
+        raise unreached(error, source, why) from None
 
 
 _DISTRUST: Mapping[str, faults.Distrust] = {
