@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from guard.engines.child import sqlite_words as words
-from guard.engines.child.names import quoted
+from guard.engines.child.names import fold, quoted
 from guard.engines.child.schema import TEXT, Definer, Effect, Line, State
 
 _DEFINES = frozenset(
@@ -73,11 +73,12 @@ def _state(connection: sqlite3.Connection) -> State:
     found: dict[str, list[Line]] = {
         name: _columns(connection, name) for kind, name, _, _ in rows if kind == "table"
     }
+    spelled = {fold(name): name for name in found}
     for kind, name, table, text in rows:
         if kind == "table":
             found[name].append((TEXT, name, text))
-        elif table in found:
-            found[table].append((kind, name, text or name))
+        elif fold(table) in spelled:
+            found[spelled[fold(table)]].append((kind, name, text or name))
     return found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
-from guard.engines.child.names import quoted
+from guard.engines.child.names import fold, quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,5 +147,7 @@ def schema_hash(connection: sqlite3.Connection, tables: Sequence[str]) -> str:
     rows = connection.execute(
         "SELECT type, name, tbl_name, sql FROM main.sqlite_master ORDER BY type, name"
     ).fetchall()
-    kept = [r for r in rows if r[2] in tables]
+    # A trigger keeps the spelling of its table that it was made with.
+    folded = {fold(t) for t in tables}
+    kept = [r for r in rows if fold(r[2]) in folded]
     return hashlib.sha256(repr(kept).encode("utf-8", "surrogatepass")).hexdigest()

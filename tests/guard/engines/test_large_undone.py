@@ -18,7 +18,7 @@ from guard.diff import Diff
 from guard.engines import open_change_engine, open_engine
 from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine, Reached
 from guard.engines.changing import EmbeddedChanges
-from guard.engines.child import sqlite_back, writing
+from guard.engines.child import sqlite_back, sqlite_steps, writing
 from guard.engines.child.faults import Fault
 from guard.engines.child.reader import Stop
 from guard.engines.child.sqlite_session import Seen
@@ -33,6 +33,9 @@ CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT UNIQUE, n INT, x, y REAL, g AS (n 
 CREATE TABLE code(c TEXT PRIMARY KEY, v NUMERIC);
 CREATE TABLE log(what, at TEXT DEFAULT CURRENT_TIMESTAMP);
 CREATE TABLE d(v INT, r INT DEFAULT (random()), again REFERENCES code(c) ON UPDATE CASCADE);
+CREATE TABLE kind(id INTEGER PRIMARY KEY, v);
+CREATE TABLE leaf(kind REFERENCES kind(id) ON DELETE CASCADE);
+CREATE INDEX leaves ON leaf(kind);
 CREATE TRIGGER told AFTER UPDATE OF x ON t WHEN new.id % 2 BEGIN
   INSERT INTO log(what) VALUES (old.n); END;
 CREATE TRIGGER stamps AFTER UPDATE OF y ON t BEGIN
@@ -42,6 +45,9 @@ INSERT INTO t(id, a, n, x, y, m) SELECT 3 * i, 'a' || i, i, i, i, '' FROM r;
 INSERT INTO code SELECT a, n FROM t;
 INSERT INTO d SELECT n, n, a FROM t;
 INSERT INTO log SELECT n, '' FROM t;
+INSERT INTO kind SELECT id, n FROM t;
+INSERT INTO leaf SELECT id FROM t;
+CREATE TRIGGER shouted AFTER UPDATE ON LEAF BEGIN INSERT INTO log(what, at) VALUES (1, ''); END;
 """
 ORDER = Order(
     sql=None, image=None, targets=("t",), max_rows=20 * ROWS, timeout_ms=60_000,
@@ -66,7 +72,7 @@ def _rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(file)) as db:
         return {
             name: db.execute(f"SELECT rowid, * FROM {name} ORDER BY rowid").fetchall()
-            for name in ("t", "code", "log", "d")
+            for name in ("t", "code", "log", "d", "kind", "leaf")
         }
 
 
@@ -121,6 +127,9 @@ def _image(capture: Capture) -> Any:
         ("UPDATE code SET c = c || 'x'", {}),  # cascades
         ("REPLACE INTO t(id, a, n, m) SELECT id, 'a' || (n + 1), n, '' FROM t WHERE n < 50", {}),
         ("UPDATE t SET id = id + 1", {}),
+        ("UPDATE d SET v = v + 0.5", {}),  # nothing but its rowid is unique
+        ("UPDATE kind SET v = -v WHERE id > 9", {}),  # the same, and rows refer to it
+        ("UPDATE leaf SET kind = 3", {}),  # a trigger that spells its table in another way
         ("DELETE FROM t WHERE id > 9", {}),
     ],
 )  # fmt: skip
@@ -199,6 +208,33 @@ def test_promise_06_a_column_the_engine_did_not_say_it_writes_is_found_all_the_s
     assert (without.total, row) == (shown.total, shown.tables[0].rows[0])
 
 
+def test_a_change_of_every_row_is_not_run_first_to_see_how_many_there_are(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(*_: object, **__: object) -> None:
+        raise Fault("tried")
+
+    monkeypatch.setattr(sqlite_steps, "logged", tried)
+    writer = SqliteWriter(file, copy_bytes=0, large_steps=ROWS - 1)
+    assert writer.preview(_order("UPDATE t SET n = n + 1"), _stop(writer)).verified
+    few = SqliteWriter(file, copy_bytes=0, large_steps=ROWS)
+    with pytest.raises(Fault, match="tried"):
+        few.preview(_order("UPDATE t SET n = n + 1"), _stop(few))
+    with pytest.raises(Fault, match="tried"):
+        writer.preview(_order("UPDATE t SET n = n + 1 WHERE id = 9"), _stop(writer))
+
+
+def test_a_trigger_made_later_is_drift_however_it_spells_its_table(
+    file: Path, writer: SqliteWriter
+) -> None:
+    order = _order("UPDATE kind SET v = 0")
+    shown = writer.preview(order, _stop(writer))
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TRIGGER later AFTER UPDATE ON KIND WHEN false BEGIN SELECT 1; END")
+    again = writer.preview(order, _stop(writer))
+    assert again.schema_hash != shown.schema_hash
+
+
 def test_a_way_back_that_leaves_one_row_different_is_not_called_proven(
     writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +242,7 @@ def test_a_way_back_that_leaves_one_row_different_is_not_called_proven(
 
     def wrong(*given: Any) -> Iterator[tuple[str, int]]:
         for text, count in own(*given):
-            yield text + " AND rowid > 3", count - 1
+            yield text + " WHERE excluded.id > 3", count - 1
 
     monkeypatch.setattr(sqlite_back, "_backwards", wrong)
     shown = writer.preview(_order("UPDATE t SET n = n + 1"), _stop(writer))
