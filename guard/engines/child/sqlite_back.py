@@ -9,15 +9,15 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from guard.engines.child.faults import Fault
-from guard.engines.child.names import quoted
+from guard.engines.child.names import fold, quoted
 from guard.engines.child.sqlite_beside import differ
 from guard.engines.child.sqlite_change import Part
 from guard.engines.child.sqlite_tables import Table
 from guard.engines.child.summed import KINDS, Kind
 
 
-def put_back(connection: sqlite3.Connection, parts: Sequence[Part]) -> int:
-    """Takes a change back; returns how many rows that hit.
+def take_back(connection: sqlite3.Connection, parts: Sequence[Part]) -> None:
+    """Takes a change back.
 
     Raises:
         Fault: a row is not as the change left it.
@@ -25,6 +25,17 @@ def put_back(connection: sqlite3.Connection, parts: Sequence[Part]) -> int:
     for part in parts:
         if not is_after(connection, part):
             raise Fault("changed_since")
+    put_back(connection, parts)
+
+
+def put_back(connection: sqlite3.Connection, parts: Sequence[Part]) -> int:
+    """Puts rows back that are as the change left them; returns how many rows that hit.
+
+    The caller knows that they are: they were just read from the table, or `is_after` has looked.
+
+    Raises:
+        Fault: it did not hit each row once.
+    """
     hit = 0
     for text, count in (step for part in parts for step in _backwards(connection, part)):
         if connection.execute(text).rowcount != count:
@@ -84,31 +95,49 @@ def _backwards(connection: sqlite3.Connection, part: Part) -> Iterator[tuple[str
     if counts["inserted"]:
         keys = f"SELECT k + {part.base} FROM {part.place('inserted')}"
         yield f"DELETE FROM {name} WHERE {key} IN ({keys})", counts["inserted"]
-    if counts["updated"]:
+    if around:
         keys = f"SELECT k FROM {part.place('updated')}"
-        if around:
-            yield f"DELETE FROM {name} WHERE {key} IN ({keys})", counts["updated"]
-        else:
-            yield f"{_in_place(part)} WHERE {key} IN ({keys})", counts["updated"]
+        yield f"DELETE FROM {name} WHERE {key} IN ({keys})", counts["updated"]
+    elif counts["updated"]:
+        over = "OR REPLACE " if _stands_alone(connection, table) else ""
+        yield _again(part, "updated", over, "" if over else _in_place(part)), counts["updated"]
     for kind in KINDS[1 if around else 2 :]:
         if counts[kind]:
             yield _again(part, kind), counts[kind]
 
 
 def _in_place(part: Part) -> str:
+    """Returns what makes putting a row again set its columns, where it is there.
+
+    One pass over the rows in key order; an UPDATE first lists the rows that it is going to hit.
+    https://www.sqlite.org/lang_upsert.html
+    """
     names = ", ".join(quoted(c) for c in part.changed)
-    cells = ", ".join(cell for c, cell in part.before("x").items() if c in part.changed)
+    cells = ", ".join(f"excluded.{quoted(c)}" for c in part.changed)
+    return f"ON CONFLICT({part.table.rowid}) DO UPDATE SET ({names}) = ({cells})"
+
+
+def _again(part: Part, kind: Kind, over: str = "", conflict: str = "") -> str:
+    names = ", ".join([str(part.table.rowid), *map(quoted, part.table.columns)])
+    cells = ", ".join(["x.k", *part.before("x").values()])
     return (
-        f"UPDATE main.{part.table.quoted} AS n SET ({names}) = "
-        f"(SELECT {cells} FROM {part.place('updated')} x WHERE x.k = n.{part.table.rowid})"
+        f"INSERT {over}INTO main.{part.table.quoted}({names}) "
+        f"SELECT {cells} FROM {part.place(kind)} x WHERE true ORDER BY x.rowid {conflict}"
     )
 
 
-def _again(part: Part, kind: Kind) -> str:
-    names = ", ".join([str(part.table.rowid), *map(quoted, part.table.columns)])
-    cells = ", ".join(["x.k", *part.before("x").values()])
-    place = f"{part.place(kind)} x"
-    return f"INSERT INTO main.{part.table.quoted}({names}) SELECT {cells} FROM {place} ORDER BY x.k"
+def _stands_alone(connection: sqlite3.Connection, table: Table) -> bool:
+    """True where a row can be replaced as a whole: only its rowid is unique, nothing refers to it.
+
+    That is quicker than setting columns. Else a reference to the row might be acted upon.
+    """
+    if connection.execute(f"PRAGMA main.index_list({table.quoted})").fetchone():
+        return False
+    return not any(
+        fold(link[2]) == fold(table.name)
+        for (name,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type='table'")
+        for link in connection.execute(f"PRAGMA main.foreign_key_list({quoted(name)})")
+    )
 
 
 def _must_be_unique(connection: sqlite3.Connection, table: Table, columns: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from guard.engines.child.names import quoted
 from guard.engines.child.sqlite_log import LOG
 from guard.engines.child.sqlite_session import OLD
 from guard.engines.child.sqlite_tables import Table
-from guard.engines.child.summed import KINDS, Kind
+from guard.engines.child.summed import Kind
 
 _ALIKE = "gatehouse_alike"
 Pair = tuple[str, str, str]
@@ -69,13 +69,24 @@ class Beside:
         return differ(self.table, pairs, typed)
 
     def differing(self, connection: sqlite3.Connection, columns: Sequence[str]) -> tuple[str, ...]:
-        """Returns those of the columns that differ in any row that is in both states."""
-        found = []
-        for column in columns:
-            found_there = f"SELECT 1 FROM {self.joined} WHERE {self.differ([column], [column])}"
-            if connection.execute(f"SELECT EXISTS ({found_there})").fetchone()[0]:
-                found.append(column)
-        return tuple(found)
+        """Returns those of the columns that differ in any row that is in both states.
+
+        Each row in which another one differs is where the next pass begins: all take one scan.
+        """
+        found: set[str] = set()
+        place, left = "", list(columns)
+        while left:
+            each = ", ".join(self.differ([c], [c]) for c in left)
+            row = connection.execute(
+                f"SELECT o.{self.table.rowid}, {each} FROM {self.joined} "
+                f"WHERE {self.differ(left, left)} {place} ORDER BY o.{self.table.rowid} LIMIT 1"
+            ).fetchone()
+            if row is None:
+                break
+            found.update(c for c, unlike in zip(left, row[1:], strict=True) if unlike)
+            place = f"AND o.{self.table.rowid} > {row[0]}"
+            left = [c for c in left if c not in found]
+        return tuple(c for c in columns if c in found)
 
     def rows(self, kind: Kind, changed: Sequence[str]) -> str:
         """Returns the FROM clause of the rows of a kind; `changed` may differ in updated ones."""
@@ -88,21 +99,23 @@ class Beside:
             return f"{now} n WHERE n.{key} IN (SELECT k FROM {self.fresh})"
         return f"{now} n WHERE NOT EXISTS (SELECT 1 FROM {self.was} o WHERE o.{key} = n.{key})"
 
-    def kinds(self, connection: sqlite3.Connection, changed: Sequence[str]) -> tuple[Kind, ...]:
-        """Returns the kinds of rows that there may be."""
-        kinds: tuple[Kind, ...] = KINDS
-        if self.fresh is None:
-            (both,) = connection.execute(f"SELECT count(*) FROM {self.joined}").fetchone()
-            if self._sizes(connection) == [both] * 2:
-                kinds = ("updated",)
-        return kinds if changed else tuple(k for k in kinds if k != "updated")
+    def has_others(self, connection: sqlite3.Connection, updated: int) -> bool:
+        """True where there may be rows that are new or gone, beside so many that were updated."""
+        if self.fresh is not None:
+            return True
+        was, now = self._sizes(connection)
+        # An updated row is in both states: where all are, no row is left to be new or gone.
+        return was != now or (updated != was and self._pairs(connection) != was)
 
     def stands(self, connection: sqlite3.Connection, typed: Sequence[str]) -> bool:
         """True when the table holds exactly the rows that it held; `typed` were set since."""
-        both, wrong = connection.execute(
-            f"SELECT count(*), total({self.differ(self.table.columns, typed)}) FROM {self.joined}"
-        ).fetchone()
-        return wrong == 0 and self._sizes(connection) == [both] * 2
+        same = self._pairs(connection, f"WHERE NOT {self.differ(self.table.columns, typed)}")
+        return self._sizes(connection) == [same] * 2
+
+    def _pairs(self, connection: sqlite3.Connection, only: str = "") -> int:
+        """Returns how many rows are in both states."""
+        found = connection.execute(f"SELECT count(*) FROM {self.joined} {only}").fetchone()
+        return int(found[0])
 
     def _sizes(self, connection: sqlite3.Connection) -> list[int]:
         """Returns how many rows there were, and are."""

@@ -2,7 +2,8 @@
 
 Each touched table has up to three tables there, one a kind of row: its rowid `k`, its cells before
 (`b0`, `b1`, …) and after (`a0`, …). Of an updated row only the columns that differ in any row are
-kept after. They are filled in key order: the same change always gives the same bytes.
+kept after. They are filled in key order: the same change always gives the same bytes. `k` is a
+column like others: adding to the end of a table is quicker than looking whether a key is there.
 
 https://www.sqlite.org/c3ref/serialize.html
 """
@@ -15,6 +16,7 @@ import heapq
 import sqlite3
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +36,9 @@ _FIRST = "gatehouse_first"
 _HASHED = "gatehouse_hashed"
 """The attached database that takes a change without the columns that are not compared."""
 _CHUNK = 50_000
+_PAGE_BYTES = 16_384
+_FILLED: tuple[Kind, ...] = ("updated", "inserted", "deleted")
+"""The order in which the tables are made, which the bytes depend on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,7 @@ def attach(connection: sqlite3.Connection, image: Mapping[str, Any] | None) -> N
     """
     for name in (CHANGE, _FIRST, _HASHED):
         connection.execute(f"ATTACH ':memory:' AS {name}")
+        connection.execute(f"PRAGMA {name}.page_size={_PAGE_BYTES}")
     if image and "rows" in image:
         data = zlib.decompress(base64.b64decode(image["rows"]))
         if hashlib.sha256(data).hexdigest() != image["sha256"]:
@@ -112,7 +118,9 @@ def written(
     counts: dict[Kind, int] = dict.fromkeys(KINDS, 0)
     part = Part(schema=CHANGE, number=number, table=table, changed=changed, counts=counts)
     base = 0
-    for kind in beside.kinds(connection, changed):
+    for kind in _FILLED if changed else _FILLED[1:]:
+        if kind == _FILLED[1] and not beside.has_others(connection, counts["updated"]):
+            break
         key = f"{'n' if kind == 'inserted' else 'o'}.{table.rowid}"
         found = f"FROM {beside.rows(kind, changed)}"
         first = connection.execute(f"SELECT {key} {found} ORDER BY {key} LIMIT 1").fetchone()
@@ -121,7 +129,8 @@ def written(
         less = first[0] if kind == "inserted" and table.alias is None else 0
         base = less or base
         _make(connection, part, kind)
-        cells, last = ", ".join([f"{key} - {less}", *_cells(part, kind)]), ""
+        name = f"{key} - {less}" if less else key
+        cells, last = ", ".join([name, *_cells(part, kind)]), ""
         while True:
             taken = connection.execute(
                 f"INSERT INTO {part.place(kind)} "
@@ -131,14 +140,15 @@ def written(
             heard(sum(counts.values()))
             if taken < _CHUNK:
                 break
-            (end,) = connection.execute(f"SELECT max(k) FROM {part.place(kind)}").fetchone()
+            ends = f"SELECT k FROM {part.place(kind)} ORDER BY rowid DESC LIMIT 1"
+            (end,) = connection.execute(ends).fetchone()
             last = f"AND {key} > {end + less}"
     return replace(part, base=base)
 
 
 def _make(connection: sqlite3.Connection, part: Part, kind: Kind) -> None:
     """Makes the table for the rows of a kind; its columns keep every value as it is."""
-    cells = ", ".join(["k INTEGER PRIMARY KEY", *_names(part, kind)])
+    cells = ", ".join(["k", *_names(part, kind)])
     connection.execute(f"CREATE TABLE {part.place(kind)}({cells})")
 
 
@@ -165,24 +175,22 @@ def bytes_of(connection: sqlite3.Connection) -> bytes:
 def hash_of(
     connection: sqlite3.Connection,
     parts: Sequence[Part],
-    data: bytes,
+    sha256: Future[str],
     left_out: Mapping[str, Collection[str]],
 ) -> str:
-    """Returns the SHA-256 of a change whose bytes are `data`, without some columns after."""
+    """Returns the SHA-256 of a change without some columns after; `sha256` is that of all of it."""
     if not any(left_out.get(part.table.name) for part in parts):
-        return hashlib.sha256(data).hexdigest()
+        return sha256.result()
     for part in parts:
         there = replace(part, schema=_HASHED)
         for kind in (k for k in KINDS if part.counts[k]):
             gone = set(left_out.get(part.table.name, ()))
             cells = _names(part, kind, gone)
             key = "NULL" if kind == "inserted" and part.table.alias in gone else "k"
-            connection.execute(
-                f"CREATE TABLE {there.place(kind)}({', '.join(['k INTEGER PRIMARY KEY', *cells])})"
-            )
+            connection.execute(f"CREATE TABLE {there.place(kind)}({', '.join(['k', *cells])})")
             connection.execute(
                 f"INSERT INTO {there.place(kind)} SELECT {', '.join([key, *cells])} "
-                f"FROM {part.place(kind)} ORDER BY k"
+                f"FROM {part.place(kind)} ORDER BY rowid"
             )
     return hashlib.sha256(connection.serialize(name=_HASHED)).hexdigest()
 
@@ -221,9 +229,10 @@ def _moves(connection: sqlite3.Connection, first: Part, part: Part, column: str)
             ones, others = (_ranked(p, column) for p in (first, part))
             there, one, other = f"{ones} x JOIN {others} n ON n.rank = x.rank", "x.cell", "n.cell"
         else:
-            there = f"{first.place(kind)} x LEFT JOIN {part.place(kind)} n ON n.k = x.k"
+            # Both have as many rows, in key order: the same place is the same key, or none is.
+            there = f"{first.place(kind)} x CROSS JOIN {part.place(kind)} n ON n.rowid = x.rowid"
         unlike = differ(part.table, [(column, one, other)], [column])
-        missing = "n.k IS NULL OR " if kind == "updated" else ""
+        missing = "n.k <> x.k OR " if kind == "updated" else ""
         ask = f"SELECT EXISTS (SELECT 1 FROM {there} WHERE {missing}{unlike})"
         if connection.execute(ask).fetchone()[0]:
             return True
@@ -232,12 +241,12 @@ def _moves(connection: sqlite3.Connection, first: Part, part: Part, column: str)
 
 def _ranked(part: Part, column: str) -> str:
     cell = part.after("inserted", "x")[column]
-    ranks = f"SELECT {cell} AS cell, row_number() OVER (ORDER BY x.k) AS rank"
+    ranks = f"SELECT {cell} AS cell, row_number() OVER (ORDER BY x.rowid) AS rank"
     return f"({ranks} FROM {part.place('inserted')} x)"
 
 
-def image_of(parts: Sequence[Part], data: bytes) -> dict[str, object]:
-    """Returns the rows as JSON values."""
+def image_of(parts: Sequence[Part], data: bytes, sha256: str) -> dict[str, object]:
+    """Returns the rows as JSON values. `sha256` is that of the bytes."""
     return {
         "engine": "sqlite",
         "tables": {
@@ -251,7 +260,7 @@ def image_of(parts: Sequence[Part], data: bytes) -> dict[str, object]:
             for part in parts
             if part.total
         },
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": sha256,
         "rows": base64.b64encode(zlib.compress(data, 1)).decode(),
     }
 
@@ -318,7 +327,8 @@ def _first(
     news = [] if kind == "deleted" else list(part.after(kind, "x").values())
     base = part.base if kind == "inserted" else 0
     found = connection.execute(
-        f"SELECT k + {base}, {', '.join(olds + news)} FROM {part.place(kind)} x ORDER BY k LIMIT ?",
+        f"SELECT k + {base}, {', '.join(olds + news)} FROM {part.place(kind)} x "
+        "ORDER BY x.rowid LIMIT ?",
         (most,),
     )
     for key, *cells in found.fetchall():

@@ -13,9 +13,11 @@ A statement that may give other values the next time runs once more before the t
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +47,7 @@ class _Done:
     """What ran, and the rows it changed.
 
     `unseen` are the columns that nobody looked at, by table; `fixed` says that the next run gives
-    the same values; `data` is what is hashed.
+    the same values; `data` is what is hashed, `sha256` will be its hash.
     """
 
     parts: Sequence[Part]
@@ -53,6 +55,7 @@ class _Done:
     unseen: Sequence[Sequence[str]]
     fixed: bool
     data: bytes
+    sha256: Future[str]
 
     @property
     def total(self) -> int:
@@ -89,10 +92,12 @@ def previewed(
         return None
     done, moving = found
     with watched(connection, stop, order.timeout_ms):
-        capture = _captured(connection, done, replace(order, decided=moving), few_rows)
+        schema = _schema_of(connection, done)
         proven = _is_back(connection, done, stop)
         if not proven and _went_unseen(connection, done):
             return None
+        decided = replace(order, decided=moving)
+        capture = _captured(connection, done, decided, few_rows, schema)
     notes = () if proven else (NOT_PROVEN,)
     return replace(capture, verified=proven, notes=notes, decided=moving)
 
@@ -131,12 +136,19 @@ def executed(
         done = _done(connection, order, stop, logs=True)
         if done is None:
             return None
-        capture = _captured(connection, done, order, few_rows)
-    return replace(capture, image=change.image_of(done.parts, done.data))
+        schema = _schema_of(connection, done)
+        capture = _captured(connection, done, order, few_rows, schema)
+    return replace(capture, image=change.image_of(done.parts, done.data, done.sha256.result()))
 
 
-def _captured(connection: sqlite3.Connection, done: _Done, order: Order, few_rows: int) -> Capture:
-    sha256 = change.hash_of(connection, done.parts, done.data, order.decided)
+def _schema_of(connection: sqlite3.Connection, done: _Done) -> str:
+    return schema_hash(connection, [part.table.name for part in done.parts if part.total])
+
+
+def _captured(
+    connection: sqlite3.Connection, done: _Done, order: Order, few_rows: int, schema: str
+) -> Capture:
+    sha256 = change.hash_of(connection, done.parts, done.sha256, order.decided)
     found = [
         change.told(
             connection,
@@ -149,8 +161,7 @@ def _captured(connection: sqlite3.Connection, done: _Done, order: Order, few_row
         for part in done.parts
         if part.total
     ]
-    names = [c.table for c in found]
-    return Capture(tables=found, image={}, schema_hash=schema_hash(connection, names))
+    return Capture(tables=found, image={}, schema_hash=schema)
 
 
 def found_in(connection: sqlite3.Connection, image: Mapping[str, Any]) -> str:
@@ -197,7 +208,7 @@ def _undone(connection: sqlite3.Connection, given: Sequence[Part]) -> None:
     """Puts rows back with their tables' triggers silent. Raises `Fault` where a reference hangs."""
     names = {part.table.name for part in given}
     dropped, hung = drop_triggers(connection, names), hanging(connection, names)
-    back.put_back(connection, given)
+    back.take_back(connection, given)
     for text in dropped:
         connection.execute(text)
     if hanging(connection, names) - hung:
@@ -236,13 +247,23 @@ def _taken(
         sides.append(side)
         parts.append(part)
         unseen.append([c for c in table.columns if c not in columns])
+    data = change.bytes_of(connection)
     return _Done(
         parts=parts,
         sides=sides,
         unseen=unseen,
         fixed=order.sql is None or is_fixed(connection, seen),
-        data=change.bytes_of(connection),
+        data=data,
+        sha256=_hashed(data),
     )
+
+
+def _hashed(data: bytes) -> Future[str]:
+    """Returns what will be the SHA-256, while this thread goes on with the rows."""
+    with_other = ThreadPoolExecutor(1)
+    found = with_other.submit(lambda: hashlib.sha256(data).hexdigest())
+    with_other.shutdown(wait=False)
+    return found
 
 
 def _is_back(connection: sqlite3.Connection, done: _Done, stop: Stop) -> bool:

@@ -11,6 +11,7 @@ https://www.sqlite.org/lang_createtrigger.html, https://www.sqlite.org/c3ref/tot
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from guard.engines.child import sqlite_large as large
 from guard.engines.child import sqlite_log as log
 from guard.engines.child import sqlite_steps as steps
 from guard.engines.child.faults import Fault
+from guard.engines.child.names import fold
 from guard.engines.child.reader import Stop
 from guard.engines.child.schema import performed, standing
 from guard.engines.child.sqlite_images import found_in
@@ -33,7 +35,7 @@ from guard.engines.child.sqlite_session import (
     opened,
     prepare,
 )
-from guard.engines.child.sqlite_tables import hanging
+from guard.engines.child.sqlite_tables import hanging, tables_of
 from guard.engines.child.summed import LARGE
 from guard.engines.child.writing import (
     NOT_PROVEN,
@@ -48,6 +50,9 @@ COPY_BYTES = 16 * 1024 * 1024
 """Larger files are previewed in place, in a transaction that is rolled back: copying them takes
 longer than the writers have to wait for it.
 """
+
+_EVERY_ROW = re.compile(r"\s*(update|delete\s+from)\b(?!.*\b(where|from|limit)\b)", re.I | re.S)
+"""A statement that names no rows. A word in a name or a text hides it, which costs time only."""
 
 
 class SqliteWriter:
@@ -75,12 +80,31 @@ class SqliteWriter:
                 return self._large(order, stop) or _lost()
             if order.sql is None:
                 return self._small(order, stop, None)
-            try:
-                return self._small(order, stop, self._large_steps)
-            except sqlite3.IntegrityError as error:
-                _only_too_long(error)
-            self._close()
+            if not self._touches_many(order):
+                try:
+                    return self._small(order, stop, self._large_steps)
+                except sqlite3.IntegrityError as error:
+                    _only_too_long(error)
+                self._close()
             return self._large(order, stop) or self._small(order, stop, None)
+
+    def _touches_many(self, order: Order) -> bool:
+        """True where no condition is named and the table has more rows than are looked at singly.
+
+        To find that out by running it costs as much again. What is right does not depend on it.
+        """
+        if not _EVERY_ROW.match(order.sql or "") or not self._path.is_file():
+            return False
+        with contextlib.closing(opened(self._path, order, begin=False)) as connection:
+            found = [
+                connection.execute(
+                    f"SELECT count(*) FROM (SELECT 1 FROM main.{t.quoted} LIMIT ?)",
+                    (self._large_steps + 1,),
+                ).fetchone()[0]
+                for t in tables_of(connection)
+                if fold(t.name) in {fold(name) for name in order.targets}
+            ]
+        return any(rows > self._large_steps for rows in found)
 
     def _large(self, order: Order, stop: Stop) -> Capture | None:
         """Compares whole tables; None where that does not tell."""
@@ -103,12 +127,13 @@ class SqliteWriter:
             if large.is_large(order.image):
                 return self._run_large(order, stop) or _lost()
             most = None if order.sql is None else self._large_steps
-            try:
-                self._connection = opened(self._path, order)
-                return steps.executed(self._connection, order, stop, most)
-            except sqlite3.IntegrityError as error:
-                _only_too_long(error)
-            self._close()
+            if most is None or not self._touches_many(order):
+                try:
+                    self._connection = opened(self._path, order)
+                    return steps.executed(self._connection, order, stop, most)
+                except sqlite3.IntegrityError as error:
+                    _only_too_long(error)
+                self._close()
             found = self._run_large(order, stop)
             if found is None:
                 self._close()
