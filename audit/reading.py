@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -157,17 +157,21 @@ class LogReader:
         limit: int = 50,
         before: int | None = None,
         progress: Progress | None = None,
+        reached: Callable[[SealedPage], None] | None = None,
     ) -> SealedPage:
         """Returns the newest sealed records older than number `before` that fit `wanted`.
 
-        It reads the segments, so it takes seconds; what `progress` raises ends it.
+        It reads the segments, so it takes seconds; what `progress` raises ends it. `reached` is
+        given what was found after each segment, from where a later search can go on.
 
         Raises:
             Tampered: a segment is not what its manifest says. Run the verifier.
             Unavailable: a segment cannot be read.
         """
         found = SealedSearch(self._archive)
-        return found.page(wanted, limit=max(limit, 1), before=before, progress=progress)
+        return found.page(
+            wanted, limit=max(limit, 1), before=before, progress=progress, reached=reached
+        )
 
     def sealed_within(self, wanted: Filter) -> Sequence[Segment]:
         """Returns the segments that `search_sealed` would read, newest first.

@@ -69,12 +69,19 @@ class SealedSearch:
         return [one for one in reversed(found) if self._archive.holds(one)]
 
     def page(
-        self, wanted: Filter, *, limit: int, before: int | None, progress: Progress | None
+        self,
+        wanted: Filter,
+        *,
+        limit: int,
+        before: int | None,
+        progress: Progress | None,
+        reached: Callable[[SealedPage], None] | None = None,
     ) -> SealedPage:
         """Returns the newest `limit` records older than number `before` that fit.
 
         As in a search of the live records, words are taken as beginnings of words where nothing
-        that was looked at has them as words.
+        that was looked at has them as words. `reached` is given, after each segment, what the page
+        would be if it ended there: whoever leaves the search can go on from it.
 
         Raises:
             Tampered: a segment is not what its manifest says. What was found cannot be relied on.
@@ -96,12 +103,16 @@ class SealedSearch:
                         progress(looked, total)
                 for all_, kept in zip(found, newest, strict=True):
                     all_.extend(islice(reversed(kept), limit - len(all_)))
-                if len(_first_of(found)) == limit:
+                full = len(_first_of(found)) == limit
+                if reached is not None and not full and segment is not segments[-1]:
+                    so_far = tuple(_first_of(found))
+                    reached(SealedPage(records=so_far, looked=looked, before=segment.first))
+                if full:
                     break
-        records = _first_of(found)
-        more = len(records) == limit and records[-1].seq > segments[-1].first
+        all_found = tuple(_first_of(found))
+        more = len(all_found) == limit and all_found[-1].seq > segments[-1].first
         return SealedPage(
-            records=tuple(records), looked=looked, before=records[-1].seq if more else None
+            records=all_found, looked=looked, before=all_found[-1].seq if more else None
         )
 
 

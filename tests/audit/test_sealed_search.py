@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit import Action, AuditLog, Filter, Message, Tampered
+from audit import Action, AuditLog, Filter, Message, SealedPage, Tampered
 from tests.audit.events import BEN, asked, denied, executed, fill, intent
 
 NOW = datetime(2100, 1, 1, tzinfo=UTC)
@@ -128,6 +128,20 @@ def test_a_search_can_be_left_at_any_moment(mixed: AuditLog, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         mixed.search_sealed(Filter(), progress=stop)
+
+
+def test_a_search_that_was_left_goes_on_after_the_last_segment_it_read(mixed: AuditLog):
+    wanted = Filter(types=("request.received",))
+    mixed.seal(NOW)
+    whole = mixed.search_sealed(wanted, limit=100)
+    reached: list[SealedPage] = []
+    assert mixed.search_sealed(wanted, limit=100, reached=reached.append) == whole
+    [page] = reached
+    assert (page.looked, page.before) == (20, 21)
+    assert page.records
+    rest = mixed.search_sealed(wanted, limit=100, before=page.before)
+    assert (*page.records, *rest.records) == whole.records
+    assert page.looked + rest.looked == whole.looked
 
 
 def test_a_segment_that_was_changed_is_not_searched(mixed: AuditLog, folder: Path):

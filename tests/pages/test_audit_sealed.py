@@ -76,7 +76,40 @@ def test_more_is_found_page_by_page(tabs: Tabs, last: int, monkeypatch: pytest.M
     assert list(tab.frames()[-1]["#"]) == list(range(last, last - 8, -1))
 
 
-def test_a_search_that_was_stopped_says_how_far_it_came(
+def test_a_search_that_was_stopped_goes_on_where_it_was(
+    tabs: Tabs, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = AuditLog.search_sealed
+    begun: list[int | None] = []
+
+    def noted(log: AuditLog, asked: Any, **more: Any) -> SealedPage:
+        begun.append(more["before"])
+        return whole(log, asked, **more)
+
+    def stopped_after_one(log: AuditLog, asked: Any, *, reached: Any, **more: Any) -> SealedPage:
+        def stop(page: SealedPage) -> None:
+            reached(page)
+            st.stop()
+
+        return whole(log, asked, reached=stop, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "search_sealed", stopped_after_one)
+        tab = opened(tabs).press("sealed")
+    tab.press("sealed_stop")
+    newest = list(tab.frames()[-1]["#"])
+    first = newest[-1]
+    said = f"was stopped after {len(newest)} sealed events. {len(newest)} events matched so far."
+    assert newest == list(range(last, first - 1, -1))
+    assert said in tab.text()
+    monkeypatch.setattr(AuditLog, "search_sealed", noted)
+    tab.press("sealed")
+    assert begun == [first]
+    assert list(tab.frames()[-1]["#"]) == list(range(last, 0, -1))
+    assert f"{last} events of them matched, of {last} sealed events." in tab.text()
+
+
+def test_a_search_that_was_stopped_at_once_begins_anew(
     tabs: Tabs, last: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slow(*_: Any, progress: Any, **__: Any) -> SealedPage:
@@ -87,7 +120,7 @@ def test_a_search_that_was_stopped_says_how_far_it_came(
         patch.setattr(AuditLog, "search_sealed", slow)
         tab = opened(tabs, find="salaries").press("sealed")
     tab.press("sealed_stop")
-    assert "The search of them was stopped after 3 sealed events." in tab.text()
+    assert "The search of them was stopped after 0 sealed events." in tab.text()
     assert any("salaries" in what for what in sealed_rows(tab.press("sealed")))
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from audit import AuditError, AuditLog, Filter, Record, Segment
+from audit import AuditError, AuditLog, Filter, Record, SealedPage, Segment
 from guard.principal import Principal
 from ui import markup, panels, text
 from ui.auditing import kept, reading, record, table
@@ -64,9 +64,9 @@ def draw(
         _show(log, found.records, people, zone)
     if not asked_for:
         return None
-    if found is None or found.stopped:
+    if found is None:
         found = _Found(wanted=wanted, asked=asked)
-    return partial(_run, log, person, found, place)
+    return partial(_run, log, person, replace(found, stopped=False), place)
 
 
 def _state(wanted: Wanted) -> _Found | None:
@@ -79,9 +79,10 @@ def _said(segments: Sequence[Segment], found: _Found | None) -> str:
     if found is None:
         return f"{span}: the search above does not look into them."
     looked = text.count(found.looked, "sealed event")
-    if found.stopped:
-        return f"{span}. The search of them was stopped after {looked}."
     number = text.count(len(found.records), "event")
+    if found.stopped:
+        matched = f" {number} matched so far." if found.records else ""
+        return f"{span}. The search of them was stopped after {looked}.{matched}"
     if found.before is not None:
         return f"{span}. The newest {number} that match are below."
     return f"{span}. {number if found.records else 'No event'} of them matched, of {looked}."
@@ -91,7 +92,7 @@ def _word(found: _Found | None) -> str | None:
     if found is None:
         return "Search sealed events"
     if found.stopped:
-        return "Search them again"
+        return "Go on with the search"
     return "Look for older ones" if found.before is not None else None
 
 
@@ -104,27 +105,37 @@ def _run(log: AuditLog, person: Principal, earlier: _Found, place: DeltaGenerato
         st.button("Stop", key="sealed_stop", on_click=_stopped, args=(earlier,))
 
     def progress(done: int, total: int) -> None:
-        st.session_state[_REACHED] = done
         bar.progress(min(1.0, done / max(total, 1)), text=f"{done:,} of {total:,} sealed events")
 
-    st.session_state[_REACHED] = 0
+    def reached(page: SealedPage) -> None:
+        st.session_state[_REACHED] = page
+
+    st.session_state.pop(_REACHED, None)
     try:
-        page = log.search_sealed(earlier.asked, before=earlier.before, progress=progress)
+        page = log.search_sealed(
+            earlier.asked, before=earlier.before, progress=progress, reached=reached
+        )
     except AuditError as error:
         place.html(markup.notice("The sealed events cannot be searched", str(error)))
         return
-    st.session_state[_STATE] = replace(
+    st.session_state[_STATE] = _with(earlier, page)
+    st.rerun()
+
+
+def _with(earlier: _Found, page: SealedPage) -> _Found:
+    return replace(
         earlier,
         records=(*earlier.records, *page.records),
         looked=earlier.looked + page.looked,
         before=page.before,
     )
-    st.rerun()
 
 
 def _stopped(earlier: _Found) -> None:
-    reached = earlier.looked + int(st.session_state.get(_REACHED, 0))
-    st.session_state[_STATE] = replace(earlier, looked=reached, stopped=True)
+    """Keeps what the segments held that were read to their end; the next search goes on there."""
+    page = st.session_state.get(_REACHED)
+    found = _with(earlier, page) if isinstance(page, SealedPage) else earlier
+    st.session_state[_STATE] = replace(found, stopped=True)
 
 
 def _show(log: AuditLog, records: Sequence[Record], people: record.People, zone: dt.tzinfo) -> None:
