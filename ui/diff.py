@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 
 from guard.changes import RowView, TableView
@@ -14,17 +14,20 @@ _LONGEST = 600
 _SIGNS = {"updated": ("~", "changed"), "inserted": ("+", "added"), "deleted": ("-", "removed")}
 
 
-def table(view: TableView, shown: int = 200) -> str:
-    """Returns one table's diff: old over new, at most `shown` rows, and what is left out."""
+def table(view: TableView, shown: int = 200, differs: Collection[str] = ()) -> str:
+    """Returns one table's diff: old over new, at most `shown` rows, and what is left out.
+
+    The columns in `differs` come first and are marked: the table beside it has other values there.
+    """
     title = escape(text.line(view.table, 80))
     if view.hidden:
         return (
             f'<p class="gh-note"><strong>{title}</strong>: its rows are hidden, because they are '
             "outside what you can read.</p>"
         )
-    order = _order(view)
+    order = _order(view, differs)
     rows = "".join(_row(row, order) for row in view.rows[:shown])
-    head = "".join(_heading(view, i) for i in order)
+    head = "".join(_heading(view, i, differs) for i in order)
     return (
         f'<div class="gh-scroll" role="region" tabindex="0" aria-label="Rows of {title}">'
         f'<table class="gh-diff"><caption>{title}</caption><thead><tr>'
@@ -33,14 +36,18 @@ def table(view: TableView, shown: int = 200) -> str:
     )
 
 
-def _order(view: TableView) -> list[int]:
-    """The first column, then those that change, then the rest: a wide table needs no scrolling."""
-    changed = {i for row in view.rows for i, differs in enumerate(row.changed) if differs}
-    rest = range(1, len(view.columns))
-    return [*([0] if view.columns else []), *sorted(rest, key=lambda i: (i not in changed, i))]
+def _order(view: TableView, differs: Collection[str]) -> list[int]:
+    """The first column, then what matters most, so that a wide table needs no scrolling.
+
+    That is what differs from the table beside it, then what changes, then the rest.
+    """
+    changed = {i for row in view.rows for i, is_ in enumerate(row.changed) if is_}
+    others = {i for i, name in enumerate(view.columns) if name in differs}
+    rest = sorted(range(1, len(view.columns)), key=lambda i: (i not in others, i not in changed, i))
+    return [*([0] if view.columns else []), *rest]
 
 
-def _heading(view: TableView, position: int) -> str:
+def _heading(view: TableView, position: int, differs: Collection[str]) -> str:
     name = view.columns[position]
     marks = ""
     if name in view.masked:
@@ -49,7 +56,11 @@ def _heading(view: TableView, position: int) -> str:
         marks += f'<span title="Decided when it runs">{icon("clock")}</span>'
     cells = [c[position] for r in view.rows for c in (r.before, r.after) if c is not None]
     numbers = [_is_number(c) for c in cells if c is not None]
-    css = ' class="gh-number"' if numbers and all(numbers) else ""
+    css = "gh-number" if numbers and all(numbers) else ""
+    if name in differs:
+        css = f"{css} gh-differs".strip()
+        marks += f'<span title="Differs from what was reviewed">{icon("error")}</span>'
+    css = f' class="{css}"' if css else ""
     return f'<th scope="col"{css}>{escape(text.line(name, 60))}{marks}</th>'
 
 

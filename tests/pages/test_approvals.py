@@ -103,10 +103,19 @@ def test_rows_that_changed_before_it_is_applied_come_back_with_both_versions(tab
     said = tab.text()
     assert "The rows have changed since this was reviewed." in said
     assert "Reviewed before" in said
+    assert "What differs in orders: total." in said
+    beside = [one for one in tab.html().split("<table")[1:] if "gh-number gh-differs" in one]
+    assert len(beside) == 2
+    for one in beside:
+        assert one.index(">id<") < one.index(">total<") < one.index(">status<")
+    assert "Exactly this text runs, or nothing." in said
     assert state(company, change) == "pending"
     assert company.query("SELECT status FROM orders WHERE id = 2") == [("pending",)]
     approve(tab, change)
     assert state(company, change) == "executed"
+    said = tab.text()
+    assert "The rows have changed since" not in said
+    assert "Exactly this text runs" not in said
 
 
 def test_of_rows_that_changed_those_that_differ_now_come_first(tabs: Tabs) -> None:

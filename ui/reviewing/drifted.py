@@ -24,15 +24,16 @@ def draw(view: ChangeView) -> None:
         )
     )
     apart = list(differing(view.earlier, view.diff))
+    st.html("".join(_named(old, new) for old, new in apart))
     before, now = st.columns(2, gap="small")
     with before:
         st.html(panels.note("<strong>Reviewed before</strong>"))
-        _tables([old for old, _ in apart])
+        _tables([(old, columns(old, new)) for old, new in apart])
         for definition in view.earlier_schema:
             st.html(schemadiff.table(definition))
     with now:
         st.html(panels.note("<strong>What it would do now</strong>"))
-        _tables([new for _, new in apart])
+        _tables([(new, columns(old, new)) for old, new in apart])
         for definition in view.schema:
             st.html(schemadiff.table(definition))
     if not apart and not view.schema:
@@ -85,6 +86,38 @@ def _without(
     )
 
 
+def columns(old: TableView | None, new: TableView | None) -> tuple[str, ...]:
+    """Returns the columns in which rows with the same first value are not as they were reviewed."""
+    if old is None or new is None or old.columns != new.columns:
+        return ()
+    reviewed = {_first(row): row for row in old.rows}
+    pairs = [(reviewed[_first(row)], row) for row in new.rows if _first(row) in reviewed]
+    return tuple(
+        name
+        for i, name in enumerate(new.columns)
+        if name not in new.decided and any(_at(a, i) != _at(b, i) for a, b in pairs)
+    )
+
+
+def _first(row: RowView) -> str:
+    return repr((row.before or row.after or ("",))[0])
+
+
+def _at(row: RowView, place: int) -> tuple[object, object]:
+    return (
+        row.before[place] if row.before is not None else None,
+        row.after[place] if row.after is not None else None,
+    )
+
+
+def _named(old: TableView | None, new: TableView | None) -> str:
+    found = columns(old, new)
+    if new is None or not found:
+        return ""
+    names = text.joined([panels.code(text.line(name, 60)) for name in found])
+    return panels.note(f"What differs in {panels.code(text.line(new.table, 60))}: {names}.")
+
+
 def _said(row: RowView, view: TableView, decided: Sequence[str]) -> object:
     """What a row says but for the values that are decided when it runs."""
     if row.after is None:
@@ -93,6 +126,7 @@ def _said(row: RowView, view: TableView, decided: Sequence[str]) -> object:
     return row.before, tuple(row.after[i] for i in places)
 
 
-def _tables(views: Sequence[TableView | None]) -> None:
-    for view in views:
-        st.html(panels.note("No row any more.") if view is None else diff.table(view))
+def _tables(views: Sequence[tuple[TableView | None, Sequence[str]]]) -> None:
+    for view, differs in views:
+        gone = panels.note("No row any more.")
+        st.html(gone if view is None else diff.table(view, differs=differs))

@@ -12,6 +12,7 @@ from guard.changes import ChangeCard, ChangeView, SchemaView, TableView
 from guard.previews import STOPPED
 from redaction import redact_text
 from store import conversations, turns
+from store.states import ChangeState
 from ui import diff, panels, schemadiff, stored, text, when
 from ui.frame import Desk, attempt
 from ui.reviewing import checks, drifted, tier, underway, whole
@@ -19,6 +20,7 @@ from ui.verdict import Verdict, badge, state_badge
 
 ASK = Path(__file__).resolve().parents[2] / "pages" / "ask.py"
 _TURNS = 3
+_UNDECIDED: frozenset[ChangeState] = frozenset({"draft", "previewing", "pending", "drifted"})
 
 
 def draw(desk: Desk, view: ChangeView) -> bool:
@@ -98,7 +100,7 @@ def _numbers(desk: Desk, card: ChangeCard) -> None:
 def _rows(view: ChangeView) -> None:
     if not view.diff and not view.schema:
         st.html(panels.note("There is no preview."))
-    if view.earlier or view.earlier_schema:
+    if view.card.state in _UNDECIDED and (view.earlier or view.earlier_schema):
         drifted.draw(view)
     else:
         _changes(view.diff, view.schema)
@@ -119,7 +121,8 @@ def _statement(view: ChangeView) -> None:
         st.html(panels.note(undone))
         return
     st.code(text.clip(view.statement), language="sql", wrap_lines=True)
-    st.html(panels.note("Exactly this text runs, or nothing."))
+    if view.card.state in (*_UNDECIDED, "approved"):
+        st.html(panels.note("Exactly this text runs, or nothing."))
 
 
 def _whole(view: ChangeView) -> bool:
