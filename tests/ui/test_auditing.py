@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from audit import Hour, LogHead, RemoteState, Segment
-from ui.auditing import kept, timeline
+from audit import Hour, LogHead, RemoteState, Segment, verify
+from ui.auditing import kept, timeline, verifying
 from ui.verdict import Verdict
 
 START = dt.datetime(2026, 6, 30, 22, tzinfo=dt.UTC)
@@ -123,3 +123,39 @@ def test_the_colours_and_words_are_those_of_the_verdicts() -> None:
     assert (
         picture.summary == "1,003 decisions in 1 hour: 1,000 allowed, 1 needs review and 2 denied."
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "1 ms"),
+        (0.0424, "42 ms"),
+        (0.9, "900 ms"),
+        (1.25, "1.2 s"),
+        (90.0, "90.0 s"),
+        (150.0, "2.5 minutes"),
+    ],
+)
+def test_a_check_says_how_long_it_took_in_a_unit_that_fits(seconds: float, words: str) -> None:
+    report = verify.Report(
+        status=0,
+        origin="o",
+        keys=(),
+        first=1,
+        last=7,
+        records=7,
+        since=0,
+        sealed_through=0,
+        proven_through=7,
+        anchored_through=7,
+        checkpoints=(1, 1),
+        anchors=(1, 1),
+        intents=None,
+        filtered=False,
+        findings=(),
+        weaknesses=(),
+        state=None,
+        seconds=seconds,
+    )
+    said = verifying.said(report)
+    assert said.sentence == f"7 events checked in {words}, from the first event to the latest."

@@ -68,7 +68,6 @@ def inclusion(seq: int, head: LogHead, fits: bool) -> str:
     if not fits:
         said = "The hash that is stored for this event is not that of its text. Verify the chain."
         return panels.said(Verdict.FAILED, "This event was changed.", said)
-    elsewhere = [n for n, state in sorted(head.remote.items()) if state.size >= seq]
     files = ["the file of checkpoints"] if head.anchored >= seq else []
     elsewhere = [name for name, state in sorted(head.remote.items()) if state.size >= seq]
     said = f"The checkpoint signed over {text.count(head.size, 'event')} includes it."

@@ -91,12 +91,12 @@ def show() -> None:
     st.html(panels.said(found.verdict, found.title, found.sentence))
     if found.details:
         with st.expander("What was checked", type="compact"):
-            st.text(found.details)
+            st.code(found.details, language=None)
 
 
 def said(report: Report) -> Found:
     """Returns the report in a sentence."""
-    took = f"{text.count(report.records, 'event')} checked in {report.seconds:.1f} s"
+    took = f"{text.count(report.records, 'event')} checked in {_took(report.seconds)}"
     bad = report.first_bad
     if report.status == 0:
         verdict, title = Verdict.DONE, "Chain intact."
@@ -117,3 +117,10 @@ def said(report: Report) -> Found:
         verdict, title = Verdict.FAILED, "The chain could not be verified."
         sentence = bad.meaning if bad else ""
     return Found(verdict=verdict, title=title, sentence=sentence, details=report.as_text())
+
+
+def _took(seconds: float) -> str:
+    """Returns a stretch of time: in milliseconds below a second, in minutes above 90 seconds."""
+    if seconds < 1:
+        return f"{max(1, round(seconds * 1_000)):,} ms"
+    return f"{seconds:.1f} s" if seconds <= 90 else f"{seconds / 60:.1f} minutes"
