@@ -49,6 +49,9 @@ def test_access_for_a_while_and_another_policy(people: dict[str, Visitor], serve
     uploads(admin, served)
     proposes(admin, served)
     activates(admin2)
+    # The page of whoever proposed it changes by itself.
+    expect(admin.page.get_by_text("In force: version 2")).to_be_visible()
+    expect(admin.page.get_by_text("waits for a different admin")).to_have_count(0)
     analyst.run_sql(SQL.replace("LIMIT 3", "LIMIT 2"))
     expect(analyst.page.get_by_text("2 cells in email are masked by policy")).to_be_visible()
     tries(admin)

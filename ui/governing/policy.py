@@ -19,6 +19,7 @@ from ui.governing.textdiff import show_diff
 from ui.verdict import Verdict
 
 _SHORT = 12
+_TICK_SECONDS = 2.0
 
 
 def draw(desk: Desk) -> None:
@@ -28,6 +29,7 @@ def draw(desk: Desk) -> None:
     with desk.parts.store.read() as conn:
         names = {a.id: a.display_name for a in accounts.list_all(conn)}
     st.html(panels.note(_in_force(desk, running, versions[0], names)))
+    _follow(_state(desk))
     for waiting in desk.parts.governing.waiting():
         with st.container(border=True, key=f"proposal_{waiting.id}"):
             proposals.draw(desk, waiting, running, names)
@@ -36,6 +38,19 @@ def draw(desk: Desk) -> None:
     with st.expander("The text in force"):
         st.code(running.text, language="toml", height=480)
     _history(desk, versions, names)
+
+
+@st.fragment(run_every=_TICK_SECONDS)
+def _follow(drawn: tuple[int, ...]) -> None:
+    """Draws the page anew once another policy is in force, or other proposals wait."""
+    if _state(frame.again("admin")) != drawn:
+        st.rerun()
+
+
+def _state(desk: Desk) -> tuple[int, ...]:
+    """The version in force and the proposals that wait."""
+    governing = desk.parts.governing
+    return (governing.versions(limit=1)[0].id, *(one.id for one in governing.waiting()))
 
 
 def broken(path: Path) -> None:
