@@ -159,7 +159,7 @@ ul.gh-notes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .3re
   border: 1px solid var(--gh-line); border-radius: .35rem; color: var(--gh-ink);
   font-size: .875rem; text-decoration: none; background: var(--gh-raised); }}
 .gh-button:hover {{ border-color: var(--gh-accent); color: var(--gh-accent); }}
-:is(.gh-button, .gh-link, .gh-scroll, .gh-panel a, .gh-trail a):focus-visible {{
+:is(.gh-button, .gh-link, .gh-scroll, .gh-panel a, .gh-trail a, .gh-trail):focus-visible {{
   outline: 2px solid var(--gh-accent); outline-offset: 2px; }}
 
 ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
@@ -194,6 +194,7 @@ ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
 .gh-diff th {{ position: sticky; top: 0; z-index: 1; background: var(--gh-soft); text-align: left;
   font-weight: 600; white-space: nowrap; padding: .5rem .7rem;
   border-bottom: 1px solid var(--gh-line); }}
+.gh-diff th.gh-differs {{ color: var(--gh-wait); background: var(--gh-wait-soft); }}
 .gh-diff th .gh-icon {{ margin-left: .3em; color: var(--gh-quiet); }}
 .gh-diff td {{ padding: .38rem .7rem; vertical-align: top;
   border-bottom: 1px solid var(--gh-line); }}
@@ -215,6 +216,15 @@ ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
 .gh-diff em {{ color: var(--gh-quiet); }}
 .gh-diff caption {{ text-align: left; padding: .55rem .7rem; font-weight: 600;
   color: var(--gh-ink); background: var(--gh-soft); border-bottom: 1px solid var(--gh-line); }}
+
+.gh-lines {{ max-height: 27rem; }}
+.gh-lines pre {{ margin: 0; padding: .6rem 0; width: max-content; min-width: 100%;
+  color: var(--gh-ink); background: none; line-height: 1.5;
+  font: .87rem/1.5 "Source Code Pro", ui-monospace, Menlo, Consolas, monospace; }}
+.gh-lines span {{ display: inline-block; box-sizing: border-box; width: 100%; padding: 0 .8rem; }}
+.gh-lines .gh-removed {{ background: var(--gh-old); }}
+.gh-lines .gh-added {{ background: var(--gh-new); }}
+.gh-lines .gh-where {{ color: var(--gh-quiet); }}
 
 dl.gh-facts {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1rem; padding: 0;
   margin: .7rem 0 0; font-size: .95rem; }}
@@ -266,6 +276,18 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
 .st-key-gh-trail, div:has(> .st-key-gh-trail) {{ flex: none !important;
   height: max(22rem, calc(100dvh - 16.5rem)) !important; }}
 
+/* What Streamlit draws in colours that are too pale to read well. */
+[data-testid="stCode"] code {{
+  :is(.token.keyword, .token.function, .token.class-name, .token.property, .token.attr-name,
+    .token.table) {{ color: var(--gh-accent); }}
+  :is(.token.string, .token.number, .token.boolean, .token.constant) {{ color: var(--gh-ok); }}
+  .token.operator {{ color: var(--gh-wait); }}
+  :is(.token.comment, .token.punctuation) {{ color: var(--gh-quiet); }}
+}}
+[data-testid="stBaseButton-primary"] kbd {{ color: inherit; opacity: 1; }}
+[data-testid="stExpander"] summary [data-testid="stMarkdownContainer"] p {{
+  color: var(--gh-ink); }}
+
 .gh-revealed {{ animation: gh-gone 0s linear 70s forwards; }}
 @keyframes gh-gone {{ to {{ visibility: hidden; }} }}
 
@@ -273,10 +295,12 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
   [data-testid="stMainBlockContainer"] {{ padding-left: 3rem; padding-right: 3rem; }}
 }}
 @media (max-width: 1200px) {{
-  .st-key-gh-found [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {{
+  :is(.st-key-gh-found, .st-key-gh-sealed)
+    [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) {{
     flex-direction: column; }}
-  .st-key-gh-found [data-testid="stColumn"] {{ width: 100%; flex: none; }}
-  .st-key-gh-steps, div:has(> .st-key-gh-steps) {{ height: 15rem !important; }}
+  :is(.st-key-gh-found, .st-key-gh-sealed) [data-testid="stColumn"] {{ width: 100%; flex: none; }}
+  .st-key-gh-steps, div:has(> .st-key-gh-steps) {{ flex: none !important;
+    height: 15rem !important; }}
 }}
 .gh-narrow {{ display: none; }}
 @media (max-width: 640px) {{

@@ -22,7 +22,9 @@ def listed(records: Sequence[Record], zone: dt.tzinfo, *, linked: bool) -> str:
     if not records:
         return '<p class="gh-note">Nothing yet. Each step appears here as it is recorded.</p>'
     items = "".join(_item(record, zone, linked) for record in reversed(records))
-    return f'<ul class="gh-trail">{items}</ul>'
+    # The list scrolls: without a link in it, the keyboard needs something to hold on to.
+    held = "" if linked else ' tabindex="0" aria-label="Audit events"'
+    return f'<ul class="gh-trail"{held}>{items}</ul>'
 
 
 def counted(records: Sequence[Record]) -> str:

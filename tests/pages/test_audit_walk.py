@@ -92,6 +92,18 @@ def test_sealed_events_are_searched_on_a_click(admin: Visitor, served: Server) -
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     expect(page.get_by_text("its proof is in a whole export")).to_be_visible()
     picture(page, "audit-sealed")
+    beside = page.locator(".st-key-gh-sealed-event").bounding_box()
+    page.set_viewport_size({"width": 1024, "height": 800})
+    expect(page.locator(".st-key-gh-sealed [data-testid=stColumn]").first).to_have_css(
+        "flex", "0 0 auto"
+    )
+    table = page.locator(".st-key-gh-sealed").get_by_test_id("stDataFrame").bounding_box()
+    under = page.locator(".st-key-gh-sealed-event").bounding_box()
+    assert beside is not None
+    assert table is not None
+    assert under is not None
+    assert under["y"] >= table["y"] + table["height"]
+    assert under["width"] > 600 > beside["width"]
     assert admin.violations == []
 
 

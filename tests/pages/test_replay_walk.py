@@ -63,6 +63,9 @@ def test_a_session_is_replayed_and_its_links_lead_back_to_the_step(
     wanted = ["Question", "Statement and decision", "Sent to the source", "Result", "Answer"]
     assert [s for s in seen if s in wanted][:5] == wanted, seen
     picture(page, "replay-answer")
+    page.set_viewport_size({"width": 1024, "height": 800})
+    expect(page.locator(".st-key-gh-steps")).to_have_css("height", "210px")  # 15rem of 14 px
+    page.set_viewport_size({"width": 1440, "height": 900})
 
     again = sign_in(browser, served, "admin")
     again.page.goto(denied)

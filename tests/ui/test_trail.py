@@ -32,8 +32,11 @@ def test_events_stand_newest_first_with_time_and_hash(tmp_path: Path) -> None:
     assert "10:50:09" in drawn
     assert records[0].hash[:10] in drawn
     assert "href" not in drawn
+    # Without a link the keyboard has nothing else to hold on to where the list scrolls.
+    assert 'tabindex="0" aria-label=' in drawn
     linked = trail.listed(records, dt.UTC, linked=True)
     assert f'href="/audit?find={records[0].hash[:10]}*"' in linked
+    assert "tabindex" not in linked
 
 
 def test_an_empty_trail_says_so() -> None:
