@@ -10,17 +10,21 @@ from guard.errors import Refusal
 from guard.lexical import words
 
 _BUILT_IN = words(
-    "aclitem bit bool box bpchar bytea char cid cidr circle cstring date datemultirange daterange "
+    "bit bool box bpchar bytea char cid cidr circle cstring date datemultirange daterange "
     "float4 float8 gtsvector inet int2 int2vector int4 int4multirange int4range int8 "
     "int8multirange int8range interval json jsonb jsonpath line lseg macaddr macaddr8 money name "
     "numeric nummultirange numrange oid oidvector path pg_lsn pg_node_tree pg_snapshot point "
-    "polygon record refcursor regclass regcollation regconfig regdictionary regnamespace regoper "
-    "regoperator regproc regprocedure regrole regtype text tid time timestamp timestamptz timetz "
+    "polygon record refcursor text tid time timestamp timestamptz timetz "
     "tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector txid_snapshot unknown uuid "
     "varbit varchar void xid xid8 xml"
 )
 """`pg_type` in `pg_catalog` of PostgreSQL 15, without the pseudo-types of function headers."""
 
+_LOOK_UP = words(
+    "aclitem regclass regcollation regconfig regdictionary regnamespace regoper regoperator "
+    "regproc regprocedure regrole regtype"
+)
+"""Types whose values are written as names from the catalog: `16400::regclass` as a table's."""
 
 _SPELLED = words(
     "ARRAY BIGINT BIGSERIAL BIT BOOLEAN BPCHAR CHAR DATE DATEMULTIRANGE DATERANGE DECIMAL DOUBLE "
@@ -32,15 +36,26 @@ _SPELLED = words(
 """What the parser calls the types it knows and PostgreSQL has."""
 
 
-def check_type(node: exp.DataType) -> Iterator[Refusal]:
-    """Yields why a type is not one of the server's own."""
+def check_type(node: exp.DataType | exp.ObjectIdentifier) -> Iterator[Refusal]:
+    """Yields why a type is not one of the server's own, or tells about the database."""
     kind = node.this
-    if kind == exp.DType.USERDEFINED:
+    if isinstance(node, exp.ObjectIdentifier):
+        name = str(kind)
+        known = name.lower() in _BUILT_IN
+    elif kind == exp.DType.USERDEFINED:
         known, name = _named(node.args.get("kind"))
     else:
         name = kind.name if isinstance(kind, exp.DType) else ""
         known = name in _SPELLED or isinstance(kind, exp.Interval)
-    if not known:
+    if name.lower().rpartition(".")[2] in _LOOK_UP:
+        yield Refusal(
+            rule="type.introspects",
+            reason=f"Values of the type {name} are names from all of the database, beyond the "
+            "tables you can read.",
+            part=name,
+            alternative="Use the list of tables and columns of this source.",
+        )
+    elif not known:
         yield Refusal(
             rule="type.unknown",
             reason=f"The type {name} is not one of the server's own, so a cast to it is refused.",

@@ -52,6 +52,7 @@ _KINDS: dict[type[exp.Expr], int] = {
     exp.Column: _COLUMN,
     exp.CTE: _CTE,
     exp.DataType: _TYPE,
+    exp.ObjectIdentifier: _TYPE,
 }
 
 
@@ -132,7 +133,7 @@ def _others(
         yield from check_table(table, dialect)
     if scoped and dialect == "postgres":
         for node in nodes[_TYPE]:
-            yield from check_type(cast("exp.DataType", node))
+            yield from check_type(cast("exp.DataType | exp.ObjectIdentifier", node))
     if dialect in ("snowflake", "mysql"):
         yield from _sequences(nodes[_COLUMN])
 
