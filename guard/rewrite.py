@@ -13,6 +13,7 @@ from guard.decision import Allow, Terms
 from guard.errors import Refused, refuse
 from guard.identity import NO_IDENTITY, Identity
 from guard.lineage import Lineage, is_read, summarise
+from guard.rewriting.fence import may_fail
 from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
@@ -94,8 +95,8 @@ def _rewritten(
 ) -> GuardedQuery:
     reach = _in_reach(Same(catalog), terms.readable)
     filters = row_filters(terms, catalog)
-    tables = Tables(catalog=reach, filters=filters)
     tree = without_dual(bare(expand_views(statement.tree, reach)), catalog.dialect)
+    tables = Tables(catalog=reach, filters=filters, fence=bool(filters) and may_fail(tree))
     traced = Walk(reach).run(tree)
     if traced.outputs is None or traced.plan.doubts:
         raise _untraceable(traced.plan)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from guard.catalog import Catalog, Table
 from guard.errors import Refused, refuse
 from guard.names import find_table
+from guard.rewriting.fence import fenced, without_fence
 from guard.rewriting.filters import RowFilter
 from guard.rewriting.schemas import with_schema
 from guard.views import VIEW, reads
@@ -24,11 +25,13 @@ _OWN = ("this", "db", "catalog", "alias")
 class Tables:
     """Puts the row filters into a tree whose views are expanded.
 
-    `catalog` holds the tables and columns in reach and no others.
+    `catalog` holds the tables and columns in reach and no others. With `fence`, nothing else of the
+    statement meets a row before the filter has let it through.
     """
 
     catalog: Catalog
     filters: Mapping[str, RowFilter]
+    fence: bool = False
 
     def bind(self, tree: exp.Expression, *, spell_columns: bool) -> exp.Expression:
         """Returns `tree` with every base table in its final form; changes it in place.
@@ -65,7 +68,7 @@ class Tables:
                 inner = exp.alias_(
                     exp.Subquery(this=query.this), view.name, table=True, quoted=True
                 )
-                select = _select(view, inner, row_filter)
+                select = self._select(view, inner, row_filter)
                 query.replace(exp.Subquery(this=select, **around))
 
     def unfiltered(self, tree: exp.Expr) -> Iterator[str]:
@@ -90,7 +93,9 @@ class Tables:
 
     def _is_filtering(self, select: exp.Expr) -> bool:
         """True for `SELECT columns FROM t WHERE filter` and nothing else."""
-        if {k for k, v in select.args.items() if v} != {"expressions", "from_", "where"}:
+        if not isinstance(select, exp.Select):
+            return False
+        if without_fence(select, self.catalog.dialect) != {"expressions", "from_", "where"}:
             return False
         table = select.args["from_"].this
         if not isinstance(table, exp.Table) or table.args.get("joins"):
@@ -121,17 +126,17 @@ class Tables:
         inside = {k: table.args[k] for k in _INSIDE if table.args.get(k)}
         inner = exp.Table(this=exp.to_identifier(known.name, quoted=True), **inside)
         with_schema(inner, known, self.catalog.dialect)
-        return exp.Subquery(this=_select(known, inner, row_filter), alias=alias, **around)
+        return exp.Subquery(this=self._select(known, inner, row_filter), alias=alias, **around)
 
-
-def _select(known: Table, source: exp.Expr, row_filter: RowFilter | None) -> exp.Select:
-    columns: list[exp.Expr] = [
-        exp.column(c.name, table=known.name, quoted=True) for c in known.columns
-    ]
-    select = exp.Select(expressions=columns, from_=exp.From(this=source))
-    if row_filter is not None:
+    def _select(self, known: Table, source: exp.Expr, row_filter: RowFilter | None) -> exp.Select:
+        columns: list[exp.Expr] = [
+            exp.column(c.name, table=known.name, quoted=True) for c in known.columns
+        ]
+        select = exp.Select(expressions=columns, from_=exp.From(this=source))
+        if row_filter is None:
+            return select
         select.set("where", exp.Where(this=row_filter.predicate.copy()))
-    return select
+        return fenced(select, self.catalog.dialect) if self.fence else select
 
 
 def _out_of_reach(name: str) -> Refused:
