@@ -25,6 +25,8 @@ STATEMENTS = [
 ]
 POLICY = """
 version = 1
+[limits]
+calls_per_minute = 100_000
 [sources.shop]
 engine = "{engine}"
 environment = "production"
