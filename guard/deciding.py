@@ -79,7 +79,7 @@ class Deciding:
         if kept is not None and is_cut(kept.diff) and look.downloaded_at is None:
             raise refuse(
                 "approve.not_shown",
-                "You have seen a part of its rows. Download the whole diff before you approve it.",
+                "You have seen a part of it. Download the whole diff before you approve it.",
             )
 
     def unread(self, conn: Connection, stored: StoredChange, caller: Caller) -> tuple[bool, bool]:

@@ -37,6 +37,10 @@ from store.approvals import StoredApproval
 from store.changes import StoredChange
 from store.states import ChangeState
 
+DRAWN_ROWS = 200
+DRAWN_CHARACTERS = 600
+"""How many rows of a table a page draws, and how much of a value; see `ui.diff`."""
+
 __all__ = ["REVIEWERS", "Inbox", "is_cut", "may_see"]
 
 
@@ -328,8 +332,23 @@ class Inbox:
 
 
 def is_cut(diff: Diff) -> bool:
-    """True when there are more rows than the diff holds."""
-    return any(len(t.rows) < t.total for t in diff.tables)
+    """True when a page does not draw all of it: rows that are not there, or the end of a value."""
+    return any(
+        not len(t.rows) == t.total <= DRAWN_ROWS or any(_is_long(row) for row in t.rows)
+        for t in diff.tables
+    )
+
+
+def _is_long(row: RowChange) -> bool:
+    """True when a value that comes, goes or changes is longer than a page draws."""
+    return any(
+        differs and any(isinstance(c, str) and len(c) > DRAWN_CHARACTERS for c in pair)
+        for differs, *pair in zip(_changed(row), *_images(row), strict=True)
+    )
+
+
+def _images(row: RowChange) -> list[tuple[Cell, ...]]:
+    return [image for image in (row.before, row.after) if image is not None]
 
 
 def may_see(person: Principal, stored: StoredChange) -> bool:

@@ -135,6 +135,7 @@ class Voting:
             Illegal: somebody else's, or it cannot be withdrawn any more.
         """
         caller = self._current(caller)
+        self._load(change, caller)
         with self._store.write() as conn:
             stored = changes.get(conn, change)
             if stored.author != caller.principal.id:

@@ -19,8 +19,8 @@ def offer(view: ChangeView) -> str:
     said = (
         "You have downloaded all of it."
         if view.taken
-        else "The page shows the first of them. Whoever approves it downloads all of it first."
+        else "The page shows a part of it. Whoever approves it downloads all of it first."
     )
     if view.standing == "over_cap":
-        said = "The page shows the first of them."
+        said = "The page shows a part of it."
     return f'{panels.note(f"{rows} in all. {said}")}<div class="gh-actions">{links}</div>'
