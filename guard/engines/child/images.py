@@ -204,24 +204,41 @@ def digest(rows: Iterable[Row], columns: Sequence[int]) -> str:
 
 
 def decided(first: Sequence[TableChange], second: Sequence[TableChange]) -> dict[str, list[str]]:
-    """Returns the columns whose values differ between two runs of the same statement, by table."""
+    """Returns the columns whose values differ between two runs of the same statement, by table.
+
+    None of a table in which the runs did not touch the same rows as they were, and add as many:
+    then nothing is left out of the comparison, and what runs will differ.
+    """
     found: dict[str, list[str]] = {}
     by_name = {t.table: t for t in second}
     for table in first:
         other = by_name.get(table.table)
-        if other is None or other is table or len(other.rows) != len(table.rows):
+        if other is None or other is table:
+            continue
+        ones, others = (_apart(t.rows) for t in (table, other))
+        if [_found(row) for row in ones] != [_found(row) for row in others]:
             continue
         differing = [
             name
             for i, name in enumerate(table.columns)
             if any(
                 a.after is not None and b.after is not None and repr(a.after[i]) != repr(b.after[i])
-                for a, b in zip(table.rows, other.rows, strict=True)
+                for a, b in zip(ones, others, strict=True)
             )
         ]
         if differing:
             found[table.table] = differing
     return found
+
+
+def _apart(rows: Sequence[Touched]) -> list[Touched]:
+    """Returns the rows that were there before, then the new ones, whose keys may move."""
+    return sorted(rows, key=lambda row: row.before is None)
+
+
+def _found(row: Touched) -> tuple[str, str]:
+    """Returns what a run found of a row, and what kind of change it made."""
+    return row.kind, repr(row.before)
 
 
 def describe(

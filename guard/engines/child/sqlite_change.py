@@ -11,6 +11,7 @@ https://www.sqlite.org/c3ref/serialize.html
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import heapq
 import sqlite3
@@ -23,7 +24,7 @@ from typing import Any
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange, Touched
 from guard.engines.child.names import quoted
-from guard.engines.child.sqlite_beside import Beside, differ
+from guard.engines.child.sqlite_beside import Beside, differ, prepare
 from guard.engines.child.sqlite_tables import Table
 from guard.engines.child.summed import KINDS, Kind, Summed
 
@@ -91,7 +92,7 @@ def attach(connection: sqlite3.Connection, image: Mapping[str, Any] | None) -> N
     Raises:
         Fault: the image is not as it was stored.
     """
-    for name in (CHANGE, _FIRST, _HASHED):
+    for name in (CHANGE, _HASHED):
         connection.execute(f"ATTACH ':memory:' AS {name}")
         connection.execute(f"PRAGMA {name}.page_size={_PAGE_BYTES}")
     if image and "rows" in image:
@@ -195,28 +196,59 @@ def hash_of(
     return hashlib.sha256(connection.serialize(name=_HASHED)).hexdigest()
 
 
-def keep_first(connection: sqlite3.Connection, data: bytes) -> None:
-    """Keeps the bytes of a first run beside the connection, which is in no transaction."""
-    connection.deserialize(data, name=_FIRST)
+@contextlib.contextmanager
+def runs(first: bytes, second: bytes) -> Iterator[sqlite3.Connection]:
+    """Yields the bytes of two runs beside each other, apart from any file."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    with contextlib.closing(connection):
+        prepare(connection)
+        # What is attached has to have the text encoding of what was there before.
+        for name, data in (("main", second), (_FIRST, first)):
+            if name != "main":
+                connection.execute(f"ATTACH ':memory:' AS {name}")
+            connection.deserialize(data, name=name)
+            connection.execute(f"SELECT count(*) FROM {name}.sqlite_master").fetchone()
+        yield connection
 
 
 def moving(
     connection: sqlite3.Connection, firsts: Sequence[Part], parts: Sequence[Part]
 ) -> dict[str, list[str]]:
-    """Returns by table the columns that a second run gave other values; both runs are kept.
+    """Returns by table the columns that a second run gave other values; both are there as `runs`.
 
-    None of a table in which the runs did not touch as many rows: then what runs will differ.
+    None of a table in which the runs did not touch the same rows as they were, and add as many:
+    then nothing is left out of the comparison, and what runs will differ.
     """
     found = {}
     by_number = {first.number: replace(first, schema=_FIRST) for first in firsts}
-    for part in parts:
-        first = by_number.get(part.number)
-        if first is None or first.counts != part.counts:
+    for second in parts:
+        first, part = by_number.get(second.number), replace(second, schema="main")
+        if first is None or first.counts != part.counts or not _same_rows(connection, first, part):
             continue
         names = [c for c in part.table.columns if _moves(connection, first, part, c)]
         if names:
             found[part.table.name] = names
     return found
+
+
+def _same_rows(connection: sqlite3.Connection, first: Part, part: Part) -> bool:
+    """True where both runs found the same rows, by their keys and all that was in them."""
+    olds, news = first.before("x"), part.before("n")
+    pairs = [(c, olds[c], news[c]) for c in part.table.columns if c != part.table.alias]
+    unlike = differ(part.table, pairs, part.table.columns)
+    return not any(
+        connection.execute(
+            f"SELECT EXISTS (SELECT 1 FROM {_paired(first, part, kind)} "
+            f"WHERE n.k <> x.k OR {unlike})"
+        ).fetchone()[0]
+        for kind in KINDS
+        if kind != "inserted" and part.counts[kind]
+    )
+
+
+def _paired(first: Part, part: Part, kind: Kind) -> str:
+    """Returns the FROM clause of rows of two runs by their place, each in key order."""
+    return f"{first.place(kind)} x CROSS JOIN {part.place(kind)} n ON n.rowid = x.rowid"
 
 
 def _moves(connection: sqlite3.Connection, first: Part, part: Part, column: str) -> bool:
@@ -229,11 +261,9 @@ def _moves(connection: sqlite3.Connection, first: Part, part: Part, column: str)
             ones, others = (_ranked(p, column) for p in (first, part))
             there, one, other = f"{ones} x JOIN {others} n ON n.rank = x.rank", "x.cell", "n.cell"
         else:
-            # Both have as many rows, in key order: the same place is the same key, or none is.
-            there = f"{first.place(kind)} x CROSS JOIN {part.place(kind)} n ON n.rowid = x.rowid"
+            there = _paired(first, part, kind)
         unlike = differ(part.table, [(column, one, other)], [column])
-        missing = "n.k <> x.k OR " if kind == "updated" else ""
-        ask = f"SELECT EXISTS (SELECT 1 FROM {there} WHERE {missing}{unlike})"
+        ask = f"SELECT EXISTS (SELECT 1 FROM {there} WHERE {unlike})"
         if connection.execute(ask).fetchone()[0]:
             return True
     return False

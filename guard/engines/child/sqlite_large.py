@@ -32,6 +32,8 @@ from guard.engines.child.sqlite_change import Part
 from guard.engines.child.sqlite_reader import code_of
 from guard.engines.child.sqlite_session import (
     OLD,
+    RUN_AGAIN,
+    RUN_BEGINS,
     Seen,
     drop_triggers,
     guarded,
@@ -109,20 +111,21 @@ def _settled(
 
     None as `previewed`.
     """
+    connection.execute(RUN_BEGINS)
     with watched(connection, stop, order.timeout_ms):
         first = _done(connection, order, stop, logs=False)
     if first is None or first.fixed:
         return None if first is None else (first, {})
-    connection.execute("ROLLBACK")
-    change.keep_first(connection, first.data)
+    # The lock is kept: what another one commits in between would look as if it moved by itself.
+    connection.execute(RUN_AGAIN)
     # A second run must see another second.
     time.sleep(1.0 - time.time() % 1.0)
-    connection.execute("BEGIN IMMEDIATE")
     with watched(connection, stop, order.timeout_ms):
         done = _done(connection, order, stop, logs=False)
-        if done is None:
-            return None
-        return done, change.moving(connection, first.parts, done.parts)
+    if done is None:
+        return None
+    with change.runs(first.data, done.data) as both, watched(both, stop, order.timeout_ms):
+        return done, change.moving(both, first.parts, done.parts)
 
 
 def executed(

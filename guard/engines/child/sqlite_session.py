@@ -21,6 +21,8 @@ from guard.engines.child.writing import Order
 
 OLD = "gatehouse_old"
 """The same file beside itself, as it was before an open transaction."""
+RUN_BEGINS, RUN_AGAIN = "SAVEPOINT gatehouse_run", "ROLLBACK TO gatehouse_run"
+"""What lets a statement run twice in one transaction, on the very same rows."""
 _MOVING = frozenset(
     {
         *("random", "randomblob", "changes", "total_changes", "last_insert_rowid"),

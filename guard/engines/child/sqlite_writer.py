@@ -30,6 +30,8 @@ from guard.engines.child.sqlite_reader import code_of
 from guard.engines.child.sqlite_schema import definer
 from guard.engines.child.sqlite_session import (
     CACHED,
+    RUN_AGAIN,
+    RUN_BEGINS,
     Seen,
     is_fixed,
     opened,
@@ -183,17 +185,18 @@ class SqliteWriter:
     def _in_place(self, order: Order, stop: Stop, most: int | None) -> Capture:
         """Runs the order in the file, takes it back in the same transaction, rolls both back."""
         seen = Seen()
-        self._connection = opened(self._path, order, trial=True)
-        done = self._settled(steps.logged(self._connection, order, stop, seen, most=most), order)
+        connection = self._connection = opened(self._path, order, trial=True)
+        connection.execute(RUN_BEGINS)
+        done = self._settled(steps.logged(connection, order, stop, seen, most=most), order)
         second = first = done.capture({})
-        if order.sql is not None and not is_fixed(self._connection, seen):
-            self._close()
+        if order.sql is not None and not is_fixed(connection, seen):
+            # The lock is kept: what others commit in between would look as if it moved by itself.
+            connection.execute(RUN_AGAIN)
             if carries_now(first):
                 time.sleep(1.0 - time.time() % 1.0)
-            self._connection = opened(self._path, order, trial=True)
-            done = steps.logged(self._connection, order, stop, most=most)
+            done = steps.logged(connection, order, stop, most=most)
             second = done.capture({})
-        verified = steps.taken_back(self._connection, done, stop, order.timeout_ms)
+        verified = steps.taken_back(connection, done, stop, order.timeout_ms)
         notes = () if verified else (NOT_PROVEN,)
         return with_second(first, second, verified=verified, notes=notes)
 

@@ -259,6 +259,8 @@ def test_a_file_of_another_kind_is_previewed_and_taken_back_as_well(
         db.executescript(f"PRAGMA {kind};" + SCRIPT)
     before = _rows(path)
     writer = SqliteWriter(path, copy_bytes=0, large_steps=0)
+    moves = _order("UPDATE t SET m = a || 'é' || random()")
+    assert writer.preview(moves, _stop(writer)).decided == {"t": ["m"]}
     order = _order("UPDATE t SET m = a || 'é'")
     assert writer.preview(order, _stop(writer)).verified
     assert _rows(path) == before
