@@ -7,10 +7,12 @@ spaces writes the same bytes as any JCS library.
 
 from __future__ import annotations
 
+import functools
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from json.encoder import encode_basestring as _quoted
 from typing import Final, TypeAlias
 
 from audit.errors import Malformed
@@ -33,6 +35,40 @@ _ENCODER: Final = json.JSONEncoder(
 def canonical(value: Json) -> str:
     """Returns the one spelling of `value`, which must hold only what `plain` returns."""
     return _ENCODER.encode(value)
+
+
+def spelled(value: object) -> str:
+    """Returns `canonical(plain(value))` in a fraction of the time. Raises what `plain` raises."""
+    if isinstance(value, str):
+        return _quoted(value if value.isascii() else clean_text(value))
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(plain(value))
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join([spelled(item) for item in value])}]"
+    return canonical(plain(value))
+
+
+def spelled_present(values: Mapping[str, object]) -> str:
+    """Returns `canonical(present(values))` in a fraction of the time. Raises what `plain` raises.
+
+    The names MUST be those of a fixed set: their order is kept.
+    """
+    found = []
+    for name, key in _in_order(tuple(values)):
+        value = values[name]
+        if value is None or value == ():
+            continue
+        # Most are ASCII text, which is clean as it is, and a call costs more than seeing that.
+        text = _quoted(value) if type(value) is str and value.isascii() else spelled(value)
+        found.append(key + text)
+    return f"{{{','.join(found)}}}"
+
+
+@functools.lru_cache(maxsize=256)
+def _in_order(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, f"{_quoted(name)}:") for name in sorted(names))
 
 
 def plain(value: object) -> Json:

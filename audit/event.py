@@ -5,13 +5,20 @@ from __future__ import annotations
 import builtins
 import os
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar, cast, get_args
 
-from audit.encoding import Json, clean_text, present, size_of, timestamp
+from audit.encoding import (
+    Json,
+    clean_text,
+    present,
+    size_of,
+    spelled,
+    spelled_present,
+    timestamp,
+)
 from audit.errors import Malformed
 from audit.parts import Effect, KeyFacts, Part, SegmentFacts
 
@@ -82,10 +89,10 @@ P = TypeVar("P", bound=Part)
 
 def new_id() -> str:
     """Returns a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, the rest random."""
-    millis = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big")
-    value = (millis << 80) | (7 << 76) | ((random >> 68) << 64) | (2 << 62) | (random & (2**62 - 1))
-    return str(uuid.UUID(int=value))
+    millis = f"{time.time_ns() // 1_000_000:012x}"
+    random = os.urandom(10)
+    digits, variant = random.hex(), "89ab"[random[9] & 3]
+    return f"{millis[:8]}-{millis[8:]}-7{digits[:3]}-{variant}{digits[3:6]}-{digits[6:18]}"
 
 
 def shorten(text: str, limit: int = MAX_SUMMARY) -> str:
@@ -157,7 +164,7 @@ class AuditEvent:
         self._check()
         base: dict[str, Json] = {
             "actor": present(vars(self.actor)),
-            "app": dict(app),
+            "app": present(app),
             "id": self.id,
             "outcome": self.outcome,
             "schema": SCHEMA,
@@ -170,6 +177,26 @@ class AuditEvent:
             base[part.group] = part.encode()
         return base
 
+    def text(self, app: Mapping[str, str]) -> str:
+        """Returns the canonical text of what `document` returns, and raises the same."""
+        self._check()
+        found = [
+            f'"actor":{spelled_present(vars(self.actor))}',
+            f'"app":{spelled_present(app)}',
+            f'"id":{spelled(self.id)}',
+            f'"outcome":{spelled(self.outcome)}',
+            f'"schema":{spelled(SCHEMA)}',
+            f'"summary":{spelled(self.summary)}',
+            f'"time":"{timestamp(self.time)}"',
+            f'"type":{spelled(self.type)}',
+        ]
+        for name in ("parent", "request", "session"):
+            if (value := getattr(self, name)) is not None:
+                found.append(f'"{name}":{spelled(value)}')
+        found.extend([f'"{part.group}":{part.spell()}' for part in self.parts])
+        # A key is followed by a quotation mark, which stands before all that a key is made of.
+        return f"{{{','.join(sorted(found))}}}"
+
     def _check(self) -> None:
         if self.type not in EVENT_TYPES:
             raise Malformed(f"{self.type} is not an event type.")
@@ -178,12 +205,13 @@ class AuditEvent:
         summary = clean_text(self.summary)
         if not 0 < len(summary) <= MAX_SUMMARY or len(summary.splitlines()) > 1:
             raise Malformed(f"A summary is one line of 1 to {MAX_SUMMARY} characters.")
-        for value in (self.id, self.actor.id, self.session, self.request, self.parent, self.closes):
+        closes = self.closes
+        for value in (self.id, self.actor.id, self.session, self.request, self.parent, closes):
             if value is not None and not _is_id(value):
                 raise Malformed(f"An id in an audit event has 1 to {MAX_ID} bytes, in NFC.")
         if len(self.parts) != len({part.group for part in self.parts}):
             raise Malformed("An audit event has at most one part of each kind.")
-        if self.type in CLOSING and self.closes is None:
+        if closes is None and self.type in CLOSING:
             raise Malformed(f"{self.type} must name its intent in Effect.intent_id.")
         needed = _NEEDED.get(self.type)
         if needed is not None and self.part(needed) is None:
@@ -216,5 +244,6 @@ class AuditEvent:
 def _is_id(value: str) -> bool:
     # Ids stand in columns too, so the cleaned and the given form must be the same.
     # A database may not be able to hold a NUL.
-    same = value.isascii() or clean_text(value) == value
-    return same and 0 < size_of(value) <= MAX_ID and "\0" not in value
+    if value.isascii():
+        return 0 < len(value) <= MAX_ID and "\0" not in value
+    return clean_text(value) == value and size_of(value) <= MAX_ID and "\0" not in value

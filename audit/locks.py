@@ -34,19 +34,36 @@ class FileLock:
     def held(self, timeout_s: float) -> Iterator[None]:
         """Holds the lock inside the block. One thread at a time may be inside.
 
+        Raises what `take` raises.
+        """
+        held = self.take(timeout_s)
+        try:
+            yield
+        finally:
+            self.free(held)
+
+    def take(self, timeout_s: float) -> int:
+        """Returns what `free` MUST be called with, by the same thread, once the lock is held.
+
         Raises:
             Unavailable: somebody else kept the lock for longer than `timeout_s`, or it is closed.
         """
-        with self._inside:
+        self._inside.acquire()
+        try:
             descriptor = self._descriptor
             if descriptor < 0:
                 raise Unavailable("The audit log is closed.")
-            if not _try_lock(descriptor):
-                descriptor = self._queue.wait(timeout_s)
-            try:
-                yield
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            return descriptor if _try_lock(descriptor) else self._queue.wait(timeout_s)
+        except BaseException:
+            self._inside.release()
+            raise
+
+    def free(self, held: int) -> None:
+        """Lets go of the lock that `take` gave."""
+        try:
+            fcntl.flock(held, fcntl.LOCK_UN)
+        finally:
+            self._inside.release()
 
     def close(self) -> None:
         """Closes the file, once nobody is inside; can be called again."""
@@ -61,14 +78,18 @@ class FileLock:
 class _Queue:
     """Stands in the kernel's queue for a lock, in a thread, so that whoever waits can give up.
 
-    Polling would be simpler, but lets one process starve another.
+    Polling would be simpler, but lets one process starve another. One thread at a time may wait.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
-        self._state = threading.Condition()
-        self._wanted = self._got = self._closed = False
+        self._state = threading.Lock()
+        self._wanted = self._sent = self._closed = False
+        # Bare locks wake the other side in a fraction of the time that a condition takes.
+        self._errand, self._answer = threading.Lock(), threading.Lock()
+        self._errand.acquire()
+        self._answer.acquire()
 
     def wait(self, timeout_s: float) -> int:
         """Returns a descriptor that holds the lock; unlock it to free the lock.
@@ -81,10 +102,14 @@ class _Queue:
                 self._descriptor = _open(self._path)
                 threading.Thread(target=self._run, name="audit-lock", daemon=True).start()
             self._wanted = True
-            self._state.notify_all()
-            self._state.wait_for(lambda: self._got, timeout_s)
-            came, self._wanted, self._got = self._got, False, False
-        if not came:
+            self._send()
+        try:
+            came = self._answer.acquire(timeout=max(timeout_s, 0))
+        except BaseException:
+            if self._came_after_all():
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            raise
+        if not came and not self._came_after_all():
             raise Unavailable(f"Another process keeps {self._path.name} locked. Try again.")
         return self._descriptor
 
@@ -92,21 +117,42 @@ class _Queue:
         """Ends the thread, as soon as it is not in the queue."""
         with self._state:
             self._closed = True
-            self._state.notify_all()
+            if self._descriptor >= 0:
+                self._send()
+
+    def _send(self) -> None:
+        if not self._sent:
+            self._sent = True
+            self._errand.release()
+
+    def _came_after_all(self) -> bool:
+        """Gives up, unless the lock came in the last moment."""
+        with self._state:
+            came, self._wanted = not self._wanted, False
+            if came:
+                self._answer.acquire(blocking=False)
+        return came
 
     def _run(self) -> None:
         while True:
+            self._errand.acquire()
             with self._state:
-                self._state.wait_for(lambda: (self._wanted and not self._got) or self._closed)
                 if self._closed:
                     os.close(self._descriptor)
                     return
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            with self._state:
-                self._got = self._wanted
-                self._state.notify_all()
-                if not self._wanted:
-                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # whoever wanted it has given up
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._state:
+            self._sent = False
+            if self._wanted:
+                self._wanted = False
+                self._answer.release()
+            else:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # whoever wanted it has given up
+            if self._closed:
+                self._send()
 
 
 def _open(path: Path) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar, Literal, Self
 
-from audit.encoding import Json, present
+from audit.encoding import Json, present, spelled_present
 
 Verdict = Literal["allow", "deny", "needs_approval", "modified"]
 ApprovalDecision = Literal["approved", "rejected", "withdrawn", "expired", "drifted"]
@@ -36,6 +36,10 @@ class Part:
             Malformed: a fact has a value that no record can hold.
         """
         return present(vars(self))
+
+    def spell(self) -> str:
+        """Returns the canonical text of what `encode` returns, and raises the same."""
+        return spelled_present(vars(self))
 
     @classmethod
     def decode(cls, values: Mapping[str, Json]) -> Self:

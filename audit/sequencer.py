@@ -45,9 +45,9 @@ def prepare(event: AuditEvent, app: Mapping[str, str], payloads: Payloads | None
         Malformed: the event has a shape the log does not accept.
         Unavailable: it is too long, and could not be kept whole.
     """
-    document = event.document(app)
-    text = canonical(document)
+    text = event.text(app)
     if size_of(text) > MAX_EVENT:
+        document = event.document(app)
         if payloads is not None:
             whole = canonical({key: value for key, value in document.items() if key != "app"})
             document = with_blob(document, payloads.seal(subject_of(event), whole))
@@ -102,15 +102,15 @@ class Sequencer:
         with self._storage.appending(sure=sure) as transaction:
             head = self._checked(transaction.head())
             groups = take()
-            ids = [entry.event.id for group in groups for entry in group]
-            batch = _Batch(head, self.keys, transaction.known(ids))
+            batch = _Batch(head, self.keys, transaction.known(_ids(groups)))
             if head.size == 0:
                 batch.add(self._birth)
             placed = [batch.add_all(group) for group in groups]
             if batch.rows:
-                head = batch.head()
+                # Before it is signed: two roots of one size MUST NOT be.
                 transaction.insert(batch.rows)
                 transaction.track(batch.opened, batch.closed)
+                head = batch.head()
                 transaction.seal(head, keep=head.kept == head.size)
         self._saw(head)
         return Placed(results=placed, head=head if batch.rows else None)
@@ -179,6 +179,10 @@ class Sequencer:
         return head
 
 
+def _ids(groups: Sequence[Sequence[Entry]]) -> Sequence[str]:
+    return [entry.event.id for group in groups for entry in group]
+
+
 class _Batch:
     """Links entries one after the other in memory."""
 
@@ -197,6 +201,8 @@ class _Batch:
 
     def add_all(self, group: Sequence[Entry]) -> Sequence[Receipt] | Malformed:
         """Adds all entries of a group, or none of them."""
+        if len(group) == 1 and group[0].event.id not in self._placed:
+            return [self.add(group[0])]
         given: dict[str, Entry] = {}
         for entry in group:
             row = self._placed.get(entry.event.id)
@@ -228,18 +234,19 @@ class _Batch:
         line = line_of(entry.text, self._logged, prev, seq)
         self._leaf = leaf_hash(line.encode())
         self._frontier.append(self._leaf)
+        event = entry.event
         row = Row(
-            seq=seq,
-            id=entry.event.id,
-            prev_hash=prev,
-            leaf_hash=self._leaf,
-            record=line,
-            logged=self._logged,
-            etype=entry.event.type,
-            actor=entry.event.actor.id,
-            session=entry.event.session,
-            request=entry.event.request,
-            outcome=entry.event.outcome,
+            seq,
+            event.id,
+            prev,
+            self._leaf,
+            line,
+            self._logged,
+            event.type,
+            event.actor.id,
+            event.session,
+            event.request,
+            event.outcome,
         )
         self.rows.append(row)
         return row

@@ -73,8 +73,8 @@ class Appending(Protocol):
     def known(self, ids: Sequence[str]) -> Mapping[str, Row]:
         """Returns the records of the events with these ids, by id.
 
-        A storage that was not told to be `sure` may return none of them; leaving the block then
-        raises `Overtaken` when there are any.
+        A storage that was not told to be `sure` may return none of them; adding them again, or
+        leaving the block, then raises `Overtaken`.
         """
         ...
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,9 +21,11 @@ from audit import (
     Part,
     Redactions,
     Timing,
+    checkpoint,
     new_id,
     shorten,
 )
+from audit.encoding import canonical
 from audit.parts import AnchorFacts, ApprovalFacts, SegmentFacts
 from tests.audit.events import ANA, asked, executed, fill, intent
 
@@ -95,6 +97,17 @@ def test_every_part_reads_back_as_it_was_written(log: AuditLog):
         assert record.event.part(type(part)) == part
 
 
+def test_what_is_written_is_the_canonical_text_of_every_part():
+    parts = tuple(
+        kind(**{f.name: f"\u00fc {f.name}" for f in fields(kind)}) for kind in Part.known.values()
+    )
+    event = asked(parts=parts, parent="p-1", actor=replace(ANA, roles=("b", "a")))
+    app = {"version": "2\u00fc", "boot": "b", "instance": "i"}
+    assert event.text(app) == canonical(event.document(app))
+    bare = asked(parts=tuple(kind() for kind in Part.known.values()), session=None, request=None)
+    assert bare.text(app) == canonical(bare.document(app))
+
+
 def test_groups_of_parts_do_not_collide_with_the_fields_of_an_event():
     fields = {"actor", "app", "id", "outcome", "schema", "summary", "time", "type", "session"}
     assert not (fields | {"request", "parent", "clipped"}) & Part.known.keys()
@@ -123,6 +136,23 @@ def test_the_same_event_again_gives_the_first_receipt(log: AuditLog):
     log.append(asked(2))
     assert log.append(event) == first
     assert log.changed() == 3
+
+
+def test_a_second_root_of_one_size_is_never_signed(log: AuditLog, monkeypatch):
+    signed: list[tuple[int, bytes]] = []
+    genuine = checkpoint.sign
+
+    def sign(keys, size, root):
+        signed.append((size, root))
+        return genuine(keys, size, root)
+
+    monkeypatch.setattr(checkpoint, "sign", sign)
+    event = asked(1)
+    log.append(event)
+    log.append(event)
+    log.append_many([asked(2), event])
+    log.append(asked(3))
+    assert [size for size, _ in signed] == [2, 3, 4]
 
 
 def test_the_same_event_again_after_a_restart_gives_the_first_receipt(folder):

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.encoding import canonical, clip, fit, plain, plain_mapping, timestamp
+from audit.encoding import (
+    canonical,
+    clip,
+    fit,
+    plain,
+    plain_mapping,
+    present,
+    spelled,
+    spelled_present,
+    timestamp,
+)
 from audit.errors import Malformed
 
 # Times on a busy machine say nothing.
@@ -16,6 +26,7 @@ RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 keys = st.text(st.characters(max_codepoint=126, min_codepoint=32), min_size=1, max_size=12)
 texts = st.text(st.characters(codec=None), max_size=40)  # lone surrogates included
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts
+moments = st.datetimes(timezones=st.just(UTC))
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4)
 )
@@ -30,6 +41,18 @@ def test_the_canonical_text_reads_back_as_the_same_value_and_is_spelled_the_same
     assert json.loads(text) == cleaned
     assert canonical(json.loads(text)) == text
     assert text.encode().decode() == text
+
+
+@RELAXED
+@given(values)
+def test_the_quick_spelling_is_the_canonical_one(value):
+    assert spelled(value) == canonical(plain(value))
+
+
+@RELAXED
+@given(st.fixed_dictionaries({name: values | moments for name in ("b", "a_b", "a", "Z")}))
+def test_the_quick_spelling_of_facts_is_the_canonical_one(facts):
+    assert spelled_present(facts) == canonical(present(facts))
 
 
 @RELAXED
