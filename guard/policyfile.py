@@ -205,6 +205,8 @@ class RoleGrant(_Part):
 
     def is_open(self, at: dt.datetime | None) -> bool:
         """True when the grant is there at that moment; a moment nobody knows is outside hours."""
+        if self.hours is None and not self.days:
+            return True
         timetable = Hours.of(self.hours, self.days, self.time_zone)
         return timetable is None or (at is not None and timetable.is_open(at))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from guard import hours
 from guard.catalog import Catalog
@@ -14,6 +15,7 @@ from guard.limitpolicy import Limits
 from guard.needs import Opening
 from guard.policyfile import Policy, Role, RoleGrant, SourcePolicy
 from guard.principal import Principal
+from guard.same import Same
 from guard.toolpolicy import BUILT_IN
 
 
@@ -100,14 +102,32 @@ class Scope:
 
 
 def scope_of(policy: Policy, principal: Principal, source: str) -> Scope | None:
-    """Returns what `principal` may do with `source`, or None when no data role reaches it."""
-    settings = policy.sources.get(source)
-    if settings is None:
+    """Returns what `principal` may do with `source`, or None when no data role reaches it.
+
+    It follows from the very policy, all that is known of the person but the moment, and which
+    grants are shut at that moment; for the same of these it is the same.
+    """
+    if source not in policy.sources:
         return None
+    shut = tuple(
+        name
+        for name, role in policy.roles.items()
+        if (grant := role.sources.get(source)) is not None and not grant.is_open(principal.at)
+    )
+    scope = _scope(Same(policy), principal, source, shut)
+    return scope if scope is None else replace(scope, at=principal.at)
+
+
+@lru_cache(maxsize=500)  # each keeps a policy alive
+def _scope(
+    whole: Same[Policy], principal: Principal, source: str, shut: tuple[str, ...]
+) -> Scope | None:
+    policy = whole.it
+    settings = policy.sources[source]
     roles = [(n, r) for n, r in policy.roles.items() if r.includes(principal.name, principal.roles)]
-    closed = _closed(roles, principal, source)
+    closed = tuple((n, r.sources[source]) for n, r in roles if n in shut)
     # Of a role whose grant is closed, nothing holds here: neither its limits nor its rights.
-    roles = [(n, r) for n, r in roles if n not in dict(closed)]
+    roles = [(n, r) for n, r in roles if n not in shut]
     grants = tuple((n, r.sources[source]) for n, r in roles if source in r.sources)
     openings = _openings(policy, principal, source)
     if not grants and settings.identity.roles:
@@ -124,7 +144,6 @@ def scope_of(policy: Policy, principal: Principal, source: str) -> Scope | None:
         identity=identity_of(settings.identity, principal, [name for name, _ in grants]),
         openings=openings,
         closed=closed,
-        at=principal.at,
         tools=_tools(policy, source, [(n, r) for n, r in roles if source in r.sources]),
     )
 

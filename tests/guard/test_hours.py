@@ -125,6 +125,15 @@ def test_outside_its_hours_a_grant_and_what_its_role_may_are_not_there() -> None
     assert (inside.limits.display_rows, outside.limits.display_rows) == (5000, 1000)
 
 
+def test_the_same_policy_and_person_have_other_rights_at_another_hour() -> None:
+    whole = policy()
+    for hour, reads in (("12:00", True), ("20:00", False), ("13:00", True)):
+        scope = scope_of(whole, ana(at(f"2026-06-30T{hour}")), "shop")
+        assert scope is not None
+        assert scope.reads("customers") is reads
+        assert scope.at == at(f"2026-06-30T{hour}")
+
+
 def test_a_moment_nobody_knows_is_outside_hours() -> None:
     scope = scope_of(policy(), ana(None), "shop")
     assert scope is not None

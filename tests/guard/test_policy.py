@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,14 @@ def rule(access: Access, who: Principal, policy: Policy, source: str = "shop") -
 def test_a_person_without_a_data_role_reaches_no_source(policy: Policy) -> None:
     assert rule(read(), person("stranger", "admin"), policy) == "source.not_allowed"
     assert rule(read(), person("ana"), policy, "nowhere") == "source.not_allowed"
+
+
+def test_promise_03_rights_are_those_of_the_very_policy_and_person(policy: Policy) -> None:
+    ana, nobody_has_roles = person("ana"), policy.model_copy(update={"roles": {}})
+    for _ in range(2):
+        assert scope_of(policy, ana, "shop") is not None
+        assert scope_of(nobody_has_roles, ana, "shop") is None
+        assert scope_of(policy, replace(ana, name="eve"), "shop") is None
 
 
 def test_a_table_outside_every_role_is_refused(policy: Policy) -> None:
