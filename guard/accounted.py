@@ -60,9 +60,14 @@ _UNITS = words("extract timestampadd timestampdiff get_format")
 """Calls whose first argument is a word of the grammar in every engine that has them."""
 
 
-def unaccounted(statement: Statement, catalog: Catalog) -> Iterator[Refusal]:
-    """Yields one problem for a word that spells a name and that the tree does not have."""
-    kept = list(statement.tree.find_all(exp.Identifier))
+def unaccounted(
+    statement: Statement, catalog: Catalog, names: Sequence[exp.Identifier] | None = None
+) -> Iterator[Refusal]:
+    """Yields one problem for a word that spells a name and that the tree does not have.
+
+    `names` are all identifiers of the tree, where somebody has looked for them before.
+    """
+    kept = list(statement.tree.find_all(exp.Identifier)) if names is None else names
     starts = {node._meta["start"] for node in kept if node._meta}  # noqa: SLF001 - see calls.py
     lost = [
         place

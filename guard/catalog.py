@@ -65,6 +65,8 @@ class Table:
 
     def conceals(self, name: str) -> bool:
         """True when the engine may take the name for a hidden column of this table."""
+        if not self.hidden:
+            return False
         wanted = name.casefold()
         if any(c.name.casefold() == wanted for c in self.hidden):
             return True
@@ -72,8 +74,11 @@ class Table:
 
     def column(self, name: str) -> Column | None:
         """Returns the column of that name, or None."""
-        wanted = name.casefold()
-        return next((c for c in self.columns if c.name.casefold() == wanted), None)
+        return self._named.get(name.casefold())
+
+    @cached_property
+    def _named(self) -> Mapping[str, Column]:
+        return {c.name.casefold(): c for c in reversed(self.columns)}
 
     @property
     def primary_key(self) -> tuple[str, ...]:

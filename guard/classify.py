@@ -101,12 +101,12 @@ def _resolved(statement: Statement, catalog: Catalog) -> Access:
             problems=tuple(found.problems),
         )
     named = _known(found, catalog)
-    expanded = expand(statement.tree, catalog)
+    expanded = expand(statement.tree, catalog, found.tables)
     behind = [survey(d, scoped=False, own=catalog.functions) for d in expanded.definitions]
     resolution = resolve(expanded.tree, catalog)
     within = [p for view in behind for p in _of_view(view)]
     within += casing_problems(expanded.tree, catalog)
-    within += unaccounted(statement, catalog)
+    within += unaccounted(statement, catalog, found.names)
     within += [p for d in expanded.definitions for p in unaccounted(d, catalog)]
     within += shadowing_problems(statement, found, catalog)
     return Access(

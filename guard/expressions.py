@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import lru_cache
+from typing import ClassVar, Protocol
 
 from sqlglot import exp
 
@@ -39,6 +40,16 @@ class Place:
     lookup: bool = False
     parameters: frozenset[str] = frozenset()
 
+    def of(self, clause: Clause, *, lookup: bool | None = None) -> Place:
+        """Returns the same place as a part of `clause`, with the same names in reach."""
+        return Place(
+            scope=self.scope,
+            clause=clause,
+            by_alias=self.by_alias,
+            lookup=self.lookup if lookup is None else lookup,
+            parameters=self.parameters,
+        )
+
 
 class Queries(Protocol):
     """Resolves the queries that stand inside expressions."""
@@ -70,9 +81,8 @@ class Ledger:
         """
         if clause == "compute" and self.views:
             clause = "output"
-        for table, column in sorted(bases):
-            use = ColumnUse(table=table, column=column, clause=clause, lookup=lookup)
-            self.uses[use] = None
+        for table, column in sorted(bases) if len(bases) > 1 else bases:
+            self.uses[_use(table, column, clause, lookup)] = None
 
     def problem(self, rule: str, reason: str, part: str, *, alternative: str | None = None) -> None:
         """Notes why the statement cannot be resolved; another spelling might be."""
@@ -81,6 +91,11 @@ class Ledger:
         )
         if refusal not in self.problems:
             self.problems.append(refusal)
+
+
+@lru_cache(maxsize=8_192)
+def _use(table: str, column: str, clause: Clause, lookup: bool) -> ColumnUse:
+    return ColumnUse(table=table, column=column, clause=clause, lookup=lookup)
 
 
 # Inside these an expression is no longer part of the value but filters, ranks or groups it.
@@ -110,6 +125,9 @@ _INERT = (
 )
 
 
+_Reader = Callable[["Expressions", exp.Expr, Place], Value]
+
+
 @dataclass(kw_only=True)
 class Expressions:
     """Reads expressions for `guard.resolve`, which owns the queries."""
@@ -117,48 +135,18 @@ class Expressions:
     ledger: Ledger
     queries: Queries
 
-    def __post_init__(self) -> None:
-        self._special: dict[type[exp.Expr], Callable[[exp.Expr, Place], Value]] = {
-            exp.Alias: self._only_this,
-            exp.Aliases: self._only_this,
-            exp.Anonymous: self._call,
-            exp.Case: self._case,
-            exp.Cast: self._cast,
-            exp.Column: self._column,
-            exp.ColumnDef: self._definition,
-            exp.Columns: self._columns,
-            exp.Comprehension: self._comprehension,
-            exp.Count: self._count,
-            exp.Dot: self._dot,
-            exp.Exists: self._exists,
-            exp.HavingMax: self._ranked,
-            exp.Identifier: self._identifier,
-            exp.If: self._case,
-            exp.JSONColumnDef: self._definition,
-            exp.Kwarg: self._kwarg,
-            exp.Lambda: self._lambda,
-            exp.Order: self._ordering,
-            exp.PositionalColumn: self._positional,
-            exp.PropertyEQ: self._pair,
-            exp.Star: self._star,
-            exp.TableColumn: self._whole_row,
-            exp.Unnest: self._unnest,
-            exp.Window: self._window,
-        }
-
     def value(self, node: exp.Expr | None, place: Place) -> Value:
         """Returns what `node` is made of, and notes every column it uses."""
-        if node is None or isinstance(node, _INERT):
+        if node is None:
             return EMPTY
-        special = self._special.get(type(node))
-        if special is not None:
-            return special(node, place)
-        if isinstance(node, exp.Query):
-            return self._subquery(node, place)
-        clause = _CLAUSES.get(type(node))
-        if clause is not None:
-            place = replace(place, clause=clause, lookup=False)
-        return self._children(node, place)
+        kind = type(node)
+        return (self._readers.get(kind) or self._reader_of(kind))(self, node, place)
+
+    def _inert(self, _: exp.Expr, __: Place) -> Value:
+        return EMPTY
+
+    def _clause(self, node: exp.Expr, place: Place) -> Value:
+        return self._children(node, place.of(_CLAUSES[type(node)], lookup=False))
 
     def condition(self, node: exp.Expr | None, place: Place) -> None:
         """Notes the columns of a filter or join condition, telling look-ups apart."""
@@ -169,7 +157,7 @@ class Expressions:
             self.value(node, _not_a_lookup(place))
         else:
             self.ledger.looked_up = None
-            self.value(node, replace(place, lookup=True))
+            self.value(node, place.of(place.clause, lookup=True))
             self._tokens(node)
 
     def _tokens(self, lookup: exp.Expr | None) -> None:
@@ -204,7 +192,7 @@ class Expressions:
 
     def _ordering(self, node: exp.Expr, place: Place) -> Value:
         """`array_agg(this ORDER BY expressions)` and the ORDER BY of a window."""
-        inner = replace(_not_a_lookup(place), clause="order")
+        inner = _not_a_lookup(place).of("order")
         ranked = [self.value(item, inner) for item in node.expressions]
         return _mixed([self.value(node.args.get("this"), place), *ranked])
 
@@ -226,7 +214,7 @@ class Expressions:
         # In a WINDOW clause `this` is the name of the window.
         named = isinstance(node.this, exp.Identifier)
         this = EMPTY if named else self.value(node.this, place)
-        grouped = replace(place, clause="group")
+        grouped = place.of("group")
         parts = [self.value(p, grouped) for p in node.args.get("partition_by") or ()]
         rest = [self.value(node.args.get(key), place) for key in ("order", "spec")]
         return _mixed([this, *parts, *rest])
@@ -234,7 +222,7 @@ class Expressions:
     def _ranked(self, node: exp.Expr, place: Place) -> Value:
         """`any_value(this HAVING MAX expression)`."""
         place = _not_a_lookup(place)
-        other = self.value(node.expression, replace(place, clause="order"))
+        other = self.value(node.expression, place.of("order"))
         return _mixed([self.value(node.this, place), other])
 
     def _count(self, node: exp.Expr, place: Place) -> Value:
@@ -242,7 +230,7 @@ class Expressions:
             self.ledger.seen.add(id(node.this))
         rest = [c for c in node.iter_expressions() if not isinstance(c, exp.Star)]
         shown = place.clause in ("output", "compute")
-        inner = replace(place, clause="output") if shown else place
+        inner = place.of("output") if shown else place
         values = [self.value(c, _not_a_lookup(inner)) for c in rest]
         for value in values:
             if value.direct is None and shown:
@@ -464,6 +452,46 @@ class Expressions:
             alternative="Look up the columns of the table.",
         )
 
+    @classmethod
+    def _reader_of(cls, kind: type[exp.Expr]) -> _Reader:
+        found: _Reader = cls._children
+        if issubclass(kind, _INERT):
+            found = cls._inert
+        elif issubclass(kind, exp.Query):
+            found = cls._subquery
+        elif kind in _CLAUSES:
+            found = cls._clause
+        return cls._readers.setdefault(kind, found)
+
+    _readers: ClassVar[dict[type[exp.Expr], _Reader]] = {
+        exp.Alias: _only_this,
+        exp.Aliases: _only_this,
+        exp.Anonymous: _call,
+        exp.Case: _case,
+        exp.Cast: _cast,
+        exp.Column: _column,
+        exp.ColumnDef: _definition,
+        exp.Columns: _columns,
+        exp.Comprehension: _comprehension,
+        exp.Count: _count,
+        exp.Dot: _dot,
+        exp.Exists: _exists,
+        exp.HavingMax: _ranked,
+        exp.Identifier: _identifier,
+        exp.If: _case,
+        exp.JSONColumnDef: _definition,
+        exp.Kwarg: _kwarg,
+        exp.Lambda: _lambda,
+        exp.Order: _ordering,
+        exp.PositionalColumn: _positional,
+        exp.PropertyEQ: _pair,
+        exp.Star: _star,
+        exp.TableColumn: _whole_row,
+        exp.Unnest: _unnest,
+        exp.Window: _window,
+    }
+    """How each kind of node is read; a kind that is not listed is added when it is met."""
+
 
 _COMPARISONS = (exp.EQ, exp.In)
 
@@ -572,11 +600,11 @@ def _is_constant(node: exp.Expr) -> bool:
 
 
 def _not_a_lookup(place: Place) -> Place:
-    return replace(place, lookup=False) if place.lookup else place
+    return place.of(place.clause, lookup=False) if place.lookup else place
 
 
 def _computed(place: Place) -> Place:
-    return replace(place, clause="compute") if place.clause == "output" else place
+    return place.of("compute") if place.clause == "output" else place
 
 
 def _mixed(values: Iterable[Value]) -> Value:

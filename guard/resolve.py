@@ -6,7 +6,7 @@ Views are expanded before. What a change adds to this is in `guard.writes`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -38,9 +38,10 @@ def resolve(tree: exp.Expr, catalog: Catalog) -> Resolution:
     `tree` has its views expanded. Every column and star of it is accounted for: one that no rule
     reached is a problem.
     """
-    resolver = Resolver(catalog=catalog)
+    named = list(tree.find_all(exp.Column, exp.Star, exp.Columns))
+    resolver = Resolver(catalog=catalog, spreads=any(map(_spreads, named)))
     resolver.statement(tree)
-    resolver.account_for(tree)
+    resolver.account_for(named)
     return Resolution(
         tables=tuple(resolver.tables),
         writes=tuple(resolver.writes),
@@ -58,8 +59,14 @@ def _first(dialect: str) -> int:
     return 0 if dialect in ("duckdb", "mysql") else 1
 
 
+@dataclass(kw_only=True)
 class Resolver(Sources):
-    """Walks queries; `guard.expressions` walks what stands inside them."""
+    """Walks queries; `guard.expressions` walks what stands inside them.
+
+    `spreads` is false where the statement has no star but those of `count(*)`.
+    """
+
+    spreads: bool
 
     def statement(self, tree: exp.Expr) -> None:
         """Resolves a whole statement; of DESCRIBE and EXPLAIN, what they describe."""
@@ -72,10 +79,10 @@ class Resolver(Sources):
         else:
             resolve_change(tree, self)
 
-    def account_for(self, tree: exp.Expr) -> None:
+    def account_for(self, named: Iterable[exp.Expr]) -> None:
         """Makes a problem of every column and star that was not looked at."""
-        for node in tree.find_all(exp.Column, exp.Star):
-            if id(node) not in self.ledger.seen:
+        for node in named:
+            if id(node) not in self.ledger.seen and isinstance(node, exp.Column | exp.Star):
                 self.ledger.problem(
                     "column.unknown",
                     "The guard cannot tell which column is meant.",
@@ -126,16 +133,16 @@ class Resolver(Sources):
         scope.outputs = list(outputs.columns)
         by_alias = Place(scope=scope, clause=clause, by_alias=True)
         if (where := node.args.get("where")) is not None:
-            self.filter(where, replace(place, clause="where"))
+            self.filter(where, place.of("where"))
         if (group := node.args.get("group")) is not None:
-            self._group(group, replace(by_alias, clause="group"), node, outputs)
+            self._group(group, by_alias.of("group"), node, outputs)
         for key in ("having", "qualify"):
             if (filtered := node.args.get(key)) is not None:
-                self.expressions.value(filtered, replace(by_alias, clause="having"))
+                self.expressions.value(filtered, by_alias.of("having"))
         for window in node.args.get("windows") or ():
             self.expressions.value(window, by_alias)
         if (distinct := node.args.get("distinct")) is not None:
-            self._distinct(distinct, replace(by_alias, clause="distinct"), outputs)
+            self._distinct(distinct, by_alias.of("distinct"), outputs)
         self.tail(node, scope, outputs)
         return outputs
 
@@ -152,7 +159,7 @@ class Resolver(Sources):
             else:
                 value = self.expressions.value(projection, place)
                 found = Outputs(columns=(Output(name=projection.alias_or_name, value=value),))
-                if projection.find(exp.Star, exp.Columns, bfs=False) and not _counts(projection):
+                if self.spreads and _spread_in(projection):
                     found = Outputs(columns=found.columns, rest=value.bases)
             columns.extend(found.columns)
             if found.rest is not None:
@@ -247,7 +254,7 @@ class Resolver(Sources):
             self._item(item, place, outputs)
         for key in ("limit", "offset", "sample"):
             if (other := node.args.get(key)) is not None:
-                self.expressions.value(other, replace(place, clause="other"))
+                self.expressions.value(other, place.of("other"))
 
     def _set_operation(
         self, node: exp.SetOperation, parent: Scope | None, clause: Clause
@@ -285,8 +292,13 @@ class Resolver(Sources):
         return outputs
 
 
-def _counts(node: exp.Expr) -> bool:
-    """True when every star in an expression belongs to `count(*)`."""
-    if node.find(exp.Columns):
-        return False
-    return all(isinstance(s.parent, exp.Count) for s in node.find_all(exp.Star))
+def _spread_in(node: exp.Expr) -> bool:
+    """True when an expression may make several columns of one."""
+    return any(map(_spreads, node.find_all(exp.Star, exp.Columns)))
+
+
+def _spreads(node: exp.Expr) -> bool:
+    """True for COLUMNS and every star but that of `count(*)`."""
+    if isinstance(node, exp.Star):
+        return not isinstance(node.parent, exp.Count)
+    return isinstance(node, exp.Columns)

@@ -18,7 +18,7 @@ from guard.rewriting.filters import RowFilter, row_filters
 from guard.rewriting.limit import limited
 from guard.rewriting.planned import carry_out
 from guard.rewriting.settled import settled, too_long
-from guard.rewriting.spelling import bare, faithful, without_dual
+from guard.rewriting.spelling import faithful, without_dual
 from guard.rewriting.tables import Tables
 from guard.rewriting.unveiled import Values, unveiled
 from guard.same import Same
@@ -95,7 +95,7 @@ def _rewritten(
 ) -> GuardedQuery:
     reach = _in_reach(Same(catalog), terms.readable)
     filters = row_filters(terms, catalog)
-    tree = without_dual(bare(expand_views(statement.tree, reach)), catalog.dialect)
+    tree = without_dual(expand_views(statement.tree, reach), catalog.dialect)
     tables = Tables(catalog=reach, filters=filters, fence=bool(filters) and may_fail(tree))
     traced = Walk(reach).run(tree)
     if traced.outputs is None or traced.plan.doubts:

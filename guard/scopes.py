@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from guard.catalog import Table
 from guard.same import Same
@@ -38,7 +38,7 @@ class Output:
     value: Value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Outputs:
     """The columns of a query or relation, in order.
 
@@ -53,8 +53,14 @@ class Outputs:
 
     def exactly(self, name: str) -> list[Value]:
         """Returns the values of the columns that have this name."""
-        wanted = name.casefold()
-        return [c.value for c in self.columns if c.name.casefold() == wanted]
+        return self._values.get(name.casefold(), [])
+
+    @cached_property
+    def _values(self) -> Mapping[str, list[Value]]:
+        found: dict[str, list[Value]] = {}
+        for column in self.columns:
+            found.setdefault(column.name.casefold(), []).append(column.value)
+        return found
 
     def named(self, name: str) -> list[Value]:
         """Returns the values that may be meant by a column name."""
@@ -222,7 +228,9 @@ class Scope:
 
 def union(values: Iterable[Value]) -> Value:
     """Returns one value made of all; direct only when there is just one."""
-    found = list(dict.fromkeys(values))
+    found = list(values)
+    if len(found) > 1:
+        found = list(dict.fromkeys(found))
     if len(found) == 1:
         return found[0]
     return Value(bases=NOTHING.union(*(v.bases for v in found)))

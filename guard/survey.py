@@ -30,7 +30,7 @@ from guard.statement import Statement
 
 @dataclass(kw_only=True)
 class Survey:
-    """What one walk found. `tables` and `columns` are the nodes, in no order.
+    """What one walk found. `tables`, `columns` and `names` are the nodes, in no order.
 
     `has_ctes` is false where no name can be that of a CTE.
     """
@@ -38,17 +38,19 @@ class Survey:
     tier: Tier = "read"
     tables: list[exp.Table] = field(default_factory=list)
     columns: list[exp.Column] = field(default_factory=list)
+    names: list[exp.Identifier] = field(default_factory=list)
     functions: tuple[str, ...] = ()
     problems: list[Refusal] = field(default_factory=list)
     has_ctes: bool = False
 
 
-_PLAIN, _COLUMN, _TABLE, _SYNTAX, _EFFECT, _CTE, _TYPE, _OTHER = range(8)
+_PLAIN, _COLUMN, _TABLE, _SYNTAX, _EFFECT, _CTE, _TYPE, _NAME, _OTHER = range(9)
 _KINDS: dict[type[exp.Expr], int] = {
     **dict.fromkeys(PLAIN, _PLAIN),
     **dict.fromkeys(SYNTAX_CALLS, _SYNTAX),
     **dict.fromkeys(EFFECTS, _EFFECT),
     exp.Table: _TABLE,
+    exp.Identifier: _NAME,
     exp.Column: _COLUMN,
     exp.CTE: _CTE,
     exp.DataType: _TYPE,
@@ -73,6 +75,7 @@ def survey(statement: Statement, *, scoped: bool, own: frozenset[str] | None = N
     found = Survey(
         tables=cast("list[exp.Table]", nodes[_TABLE]),
         columns=cast("list[exp.Column]", nodes[_COLUMN]),
+        names=cast("list[exp.Identifier]", nodes[_NAME]),
         has_ctes=bool(nodes[_CTE]),
     )
     calls = [n for n in nodes[_SYNTAX] if is_named(n)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -40,14 +40,25 @@ def expand_views(tree: exp.Expression, catalog: Catalog) -> exp.Expression:
     """Returns a copy of `tree` in which every view that is read stands as an aliased subquery.
 
     The subquery has the view's own column names and the alias the statement gave it. A name that a
-    CTE hides is left alone, and so are the tables a statement writes.
+    CTE hides is left alone, and so are the tables a statement writes. The copy remembers no places
+    in the text.
 
     Raises:
         Refused: `view.unknown` for a view without a definition the guard can read, `view.too_deep`
             for views nested more than `MAX_DEPTH` levels or used too often, `view.cycle`, or
             `view.shadowed` where a CTE of the statement has the name of a table the view reads.
     """
-    return _expanded(copied(tree), catalog).tree
+    expanded = _expanded(copied(tree), catalog)
+    return _bare(expanded.tree) if expanded.definitions else expanded.tree
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    """Returns `tree`, changed in place, without the places in the text of the definitions."""
+    for node in tree.walk():
+        known = node._meta  # noqa: SLF001 - `meta` would create a dictionary on every node
+        if known is not None and VIEW not in known:
+            node._meta = None  # noqa: SLF001
+    return tree
 
 
 def copied(tree: exp.Expression) -> exp.Expression:
@@ -89,12 +100,16 @@ class Expanded:
     definitions: tuple[Statement, ...]
 
 
-def expand(tree: exp.Expression, catalog: Catalog) -> Expanded:
+def expand(
+    tree: exp.Expression, catalog: Catalog, tables: Iterable[exp.Table] | None = None
+) -> Expanded:
     """Returns what `expand_views` does, and the definitions, whose effects must be judged too.
 
-    Where `tree` names no view it comes back itself, so what comes back MUST NOT be changed.
+    `tables` are all there are in `tree`, where somebody has looked for them before. Where none of
+    them is a view, `tree` comes back itself, so what comes back MUST NOT be changed.
     """
-    if not any(_is_view(table, catalog) for table in tree.find_all(exp.Table)):
+    found = tree.find_all(exp.Table) if tables is None else tables
+    if not any(_is_view(table, catalog) for table in found):
         return Expanded(tree=tree, definitions=())
     return _expanded(tree.copy(), catalog)
 

@@ -17,7 +17,7 @@ from guard.decision import Terms
 from guard.errors import Refused, refuse
 from guard.names import find_table
 from guard.rewriting.schemas import with_schema
-from guard.rewriting.spelling import bare, faithful
+from guard.rewriting.spelling import faithful
 from guard.statement import parse
 from guard.views import expand_views, reads
 
@@ -77,7 +77,7 @@ def _known(
 def _built(text: str, table: Table, catalog: Catalog) -> RowFilter:
     dialect = catalog.dialect
     try:
-        tree = bare(expand_views(_parsed(text, table.name, dialect), catalog))
+        tree = expand_views(_parsed(text, table.name, dialect), catalog)
     except Refused as error:
         raise _unreadable(table.name) from error
     where = tree.args.get("where")

@@ -15,6 +15,8 @@ def carry_out(tree: exp.Expression, plan: Plan) -> exp.Expression:
     Every `*` over base tables becomes their columns by name, NATURAL becomes USING, and
     `schema.table.column` becomes `table.column`, because a filtered table has no schema.
     """
+    if not (plan.stars or plan.prefixes or plan.naturals):
+        return tree
     for node in list(tree.walk()):
         if id(node) in plan.stars:
             _spread(node, plan.stars[id(node)])

@@ -9,7 +9,6 @@ from sqlglot.errors import ErrorLevel
 
 from guard import lexical
 from guard.errors import refuse
-from guard.views import VIEW
 
 # Names that sqlglot writes in another way for SQLite, which changes what a cast gives.
 _SQLITE_TYPES = {
@@ -27,18 +26,6 @@ _NAMED: Mapping[str, Mapping[type[exp.Expr], str]] = {
     "mysql": {exp.UtcDate: "UTC_DATE"},
     "postgres": {exp.Hex: "TO_HEX"},
 }
-
-
-def bare(tree: exp.Expression) -> exp.Expression:
-    """Returns `tree` without the places in the text that its nodes remember.
-
-    Copying them takes four times as long as copying the tree.
-    """
-    for node in tree.walk():
-        known = node._meta  # noqa: SLF001 - `meta` would create a dictionary on every node
-        if known is not None and VIEW not in known:
-            node._meta = None  # noqa: SLF001
-    return tree
 
 
 def faithful(tree: exp.Expression, dialect: str) -> exp.Expression:

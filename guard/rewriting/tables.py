@@ -59,6 +59,8 @@ class Tables:
         return tree
 
     def _bind_views(self, tree: exp.Expression) -> None:
+        if not self.filters:
+            return
         for query in list(tree.find_all(exp.Subquery)):
             name = query.meta.get(VIEW, "")
             row_filter = self.filters.get(name.casefold())
@@ -73,6 +75,8 @@ class Tables:
 
     def unfiltered(self, tree: exp.Expr) -> Iterator[str]:
         """Yields the tables that a finished tree reads past their row filter."""
+        if not self.filters:
+            return
         for table in reads(tree, self.catalog.dialect):
             row_filter = self._filter_of(table)
             if row_filter is not None and not self._is_covered(table):

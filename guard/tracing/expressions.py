@@ -7,7 +7,7 @@ kinds with a rule of their own are handled one by one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sqlglot import exp
 
@@ -30,6 +30,9 @@ class Subqueries(Protocol):
         ...
 
 
+_Step = Callable[["Expressions", exp.Expr, Scope, bool], Iterator[Part | Flows]]
+
+
 class Expressions:
     """Follows expressions of one statement. `plan` is filled on the way."""
 
@@ -37,26 +40,6 @@ class Expressions:
         self._dialect = dialect
         self._plan = plan
         self._subqueries = subqueries
-        self._own: dict[type, Callable[[exp.Expr, Scope, bool], Iterator[Part | Flows]]] = {
-            exp.All: self._quantified,
-            exp.Anonymous: self._call,
-            exp.AnonymousAggFunc: self._call,
-            exp.Any: self._quantified,
-            exp.CombinedAggFunc: self._call,
-            exp.Case: self._case,
-            exp.Column: self._column,
-            exp.Comprehension: self._comprehension,
-            exp.Dot: self._dot,
-            exp.Exists: self._exists,
-            exp.Filter: self._filter,
-            exp.HavingMax: self._having_max,
-            exp.If: self._if,
-            exp.In: self._in,
-            exp.Lambda: self._lambda,
-            exp.Order: self._order,
-            exp.Star: self._star,
-            exp.Window: self._window,
-        }
 
     def flows(self, root: exp.Expr | None, scope: Scope) -> Flows:
         """Returns what the value of `root` carries."""
@@ -122,7 +105,7 @@ class Expressions:
     def _owned(self, node: exp.Expr, scope: Scope, hidden: bool) -> Iterator[Part | Flows]:
         own = self._own.get(type(node))
         if own is not None:
-            return own(node, scope, hidden)
+            return own(self, node, scope, hidden)
         if isinstance(node, (exp.Query, exp.Values)):
             return self._query(node, scope)
         if isinstance(node, (exp.Cast, exp.Collate)):
@@ -293,6 +276,28 @@ class Expressions:
         condition = node.args.get("condition")
         if condition is not None:
             yield self.flows(condition, inner).implied()
+
+    _own: ClassVar[dict[type[exp.Expr], _Step]] = {
+        exp.All: _quantified,
+        exp.Anonymous: _call,
+        exp.AnonymousAggFunc: _call,
+        exp.Any: _quantified,
+        exp.CombinedAggFunc: _call,
+        exp.Case: _case,
+        exp.Column: _column,
+        exp.Comprehension: _comprehension,
+        exp.Dot: _dot,
+        exp.Exists: _exists,
+        exp.Filter: _filter,
+        exp.HavingMax: _having_max,
+        exp.If: _if,
+        exp.In: _in,
+        exp.Lambda: _lambda,
+        exp.Order: _order,
+        exp.Star: _star,
+        exp.Window: _window,
+    }
+    """How the kinds with a rule of their own are followed."""
 
 
 def _parts(node: exp.Expr) -> list[exp.Expr]:

@@ -15,6 +15,7 @@ def extremes(select: exp.Select) -> list[exp.Expr]:
     return [
         node.this
         for projection in select.expressions
+        if not isinstance(projection, exp.Column)
         for node in _outside_queries(projection)
         if isinstance(node, exp.Max | exp.Min)
         and not node.expressions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Protocol
 
 from sqlglot import exp
@@ -11,17 +12,20 @@ from sqlglot.dialects.dialect import Dialect, UsingColumnOrder
 
 from guard.catalog import Catalog, Table
 from guard.names import cte_of, find_table
+from guard.same import Same
 from guard.tracing.ctes import Outputs
 from guard.tracing.expressions import Expressions
 from guard.tracing.flows import UNKNOWN, Flows, union
 from guard.tracing.functions import is_spread
 from guard.tracing.plan import Plan
 from guard.tracing.scopes import (
+    ByName,
     Item,
     Output,
     Relation,
     Scope,
     alias_of,
+    by_name,
     derived,
     is_unusual,
     qualified,
@@ -77,8 +81,7 @@ class Relations:
         self._plan = plan
         self._queries = queries
         self._expressions = expressions
-        self._order = Dialect.get_or_raise(catalog.dialect).USING_COLUMN_ORDER
-        self._tables: dict[str, tuple[Output, ...]] = {}
+        self._order = _order_of(catalog.dialect)
 
     def fill(self, select: exp.Select, scope: Scope) -> None:
         """Adds what the SELECT reads from to `scope`, in the order in which `*` shows it."""
@@ -251,24 +254,11 @@ class Relations:
         table = find_table(node, self._catalog)
         if table is None or table.kind == "view":
             return _unknown(name)
-        base = derived(name, self._columns(table), alias=alias, columns=columns)
-        return Relation(name=name, columns=base.columns, rest=base.rest, alias=alias, base=True)
-
-    def _columns(self, table: Table) -> tuple[Output, ...]:
-        known = self._tables.get(table.name)
-        if known is None:
-            known = tuple(
-                Output(
-                    name=c.name.casefold(),
-                    flows=Flows(value=frozenset(((table.name, c.name),))),
-                    written=exp.to_identifier(c.name, quoted=True),
-                    is_list=c.type.rstrip().endswith("]"),
-                    stored=True,
-                )
-                for c in table.columns
-            )
-            self._tables[table.name] = known
-        return known
+        outputs, named = _columns_of(Same(table))
+        if columns:
+            base = derived(name, outputs, alias=alias, columns=columns)
+            return replace(base, base=True)
+        return Relation(name=name, columns=outputs, alias=alias, base=True, by_name=named)
 
     def _function(
         self,
@@ -309,6 +299,28 @@ class Relations:
         relation = _unknown("")
         scope.relations.append(relation)
         return _items(relation)[0]
+
+
+@cache
+def _order_of(dialect: str) -> UsingColumnOrder:
+    return Dialect.get_or_raise(dialect).USING_COLUMN_ORDER
+
+
+@lru_cache(maxsize=2_000)
+def _columns_of(key: Same[Table]) -> tuple[tuple[Output, ...], ByName]:
+    """Returns the columns of a base table; nothing of them may become part of a tree."""
+    table = key.it
+    columns = tuple(
+        Output(
+            name=c.name.casefold(),
+            flows=Flows(value=frozenset(((table.name, c.name),))),
+            written=exp.to_identifier(c.name, quoted=True),
+            is_list=c.type.rstrip().endswith("]"),
+            stored=True,
+        )
+        for c in table.columns
+    )
+    return columns, by_name(columns)
 
 
 def _unknown(name: str) -> Relation:

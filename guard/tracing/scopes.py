@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -26,6 +27,17 @@ class Output:
     stored: bool = False
 
 
+ByName = Mapping[str, Sequence[Output]]
+
+
+def by_name(outputs: Iterable[Output]) -> ByName:
+    """Returns the outputs under their names, in order; names may stand twice."""
+    named: dict[str, list[Output]] = {}
+    for output in outputs:
+        named.setdefault(output.name, []).append(output)
+    return named
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Relation:
     """Something in a FROM clause.
@@ -39,21 +51,20 @@ class Relation:
     rest: Flows | None = None
     alias: exp.Identifier | None = None
     base: bool = False
-    _named: dict[str, list[Output]] = field(init=False, repr=False, compare=False)
+    by_name: ByName | None = field(default=None, repr=False, compare=False)
+    """The columns under their names, where somebody has put them so before."""
 
     def __post_init__(self) -> None:
-        named: dict[str, list[Output]] = {}
-        for output in self.columns or ():
-            named.setdefault(output.name, []).append(output)
-        object.__setattr__(self, "_named", named)
+        if self.by_name is None:
+            object.__setattr__(self, "by_name", by_name(self.columns or ()))
 
-    def outputs(self, name: str) -> list[Output]:
+    def outputs(self, name: str) -> Sequence[Output]:
         """Returns the columns of that name; names may stand twice."""
-        return self._named.get(name, [])
+        return (self.by_name or {}).get(name, ())
 
     def column(self, name: str) -> Flows | None:
         """Returns what a column of that name carries, whichever is meant, or None."""
-        found = self._named.get(name)
+        found = self.outputs(name)
         return union([o.flows for o in found]) if found else None
 
     def row(self) -> Flows:
@@ -62,8 +73,7 @@ class Relation:
         return union([*parts, self.rest or NOTHING])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One column of `SELECT *`.
 
     A column that USING has `merged` stands in several `relations`; any other in one. `qualified`

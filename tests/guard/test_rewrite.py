@@ -14,9 +14,11 @@ from guard.catalog import Catalog, Column, Table
 from guard.decision import Allow, Terms
 from guard.errors import Refused
 from guard.limitpolicy import Limits
-from guard.rewrite import GuardedQuery, rewrite
+from guard.rewrite import GuardedQuery, _in_reach, rewrite
+from guard.same import Same
 from guard.schematext import read_schema
 from guard.statement import parse
+from guard.tracing.relations import _columns_of
 
 SCHEMA = """
 CREATE TABLE guests(id INTEGER, name TEXT, mail TEXT, city TEXT, tenant INTEGER);
@@ -569,3 +571,22 @@ def test_rewriting_changes_nothing_it_is_given(dialect: str) -> None:
     rewrite(statement, allow(dialect), catalog(dialect))
     rewrite(statement, allow(dialect), catalog(dialect))
     assert statement.tree == before
+
+
+@both
+def test_promise_03_what_is_kept_of_a_table_never_becomes_a_part_of_a_statement(
+    dialect: str,
+) -> None:
+    """A node has one parent: one that two statements shared would lead from one into the other."""
+    for sql in (
+        "SELECT * FROM guests",
+        "SELECT * FROM guests JOIN stays USING (id)",
+        "SELECT * FROM guests NATURAL JOIN rooms",
+        "SELECT q.* FROM (SELECT * FROM guests) q JOIN rooms r ON r.city = q.city",
+        "SELECT * FROM guests a, guests b",
+    ):
+        guarded(sql, dialect)
+    reach = _in_reach(Same(catalog(dialect)), allow(dialect).terms.readable)
+    for table in reach.tables:
+        kept, _ = _columns_of(Same(table))
+        assert [c.written.parent for c in kept if c.written] == [None] * len(table.columns)
