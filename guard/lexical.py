@@ -166,7 +166,7 @@ def tokenize(text: str, dialect: str) -> list[Token]:
             `check_tokens`.
     """
     try:
-        found = _tokenizer(dialect).tokenize(text)
+        found = tokenizer(dialect).tokenize(text)
     except TokenError as error:
         raise refuse(
             "statement.syntax",
@@ -181,8 +181,12 @@ def tokenize(text: str, dialect: str) -> list[Token]:
     return found
 
 
-def _tokenizer(dialect: str) -> tokens.Tokenizer:
-    """Returns the thread's own tokenizer of a dialect; making one costs as much as using it."""
+def tokenizer(dialect: str) -> tokens.Tokenizer:
+    """Returns the thread's own tokenizer of a dialect; making one costs as much as using it.
+
+    Raises:
+        Refused: the dialect is not one the guard judges.
+    """
     kept: dict[str, tokens.Tokenizer] = _KEPT.__dict__
     if dialect not in kept:
         kept[dialect] = instance(dialect).tokenizer()

@@ -10,10 +10,11 @@ import hashlib
 import re
 from collections.abc import Collection
 
-import sqlglot
 from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
+from guard.errors import Refused
+from guard.lexical import tokenizer
 from redaction import SessionKey, redact_text
 
 _LONGEST = 4_000
@@ -55,13 +56,13 @@ def without_literals(text: str, dialect: str, known: Collection[str] = ()) -> st
     """
     shortened = text[: _LONGEST * 4]
     try:
-        tokens = sqlglot.tokenize(shortened, read=dialect)
-    except (SqlglotError, ValueError, RecursionError):
+        tokens = tokenizer(dialect).tokenize(shortened)
+    except (Refused, SqlglotError, ValueError, RecursionError):
         return _QUOTED.sub("?", shortened)[:_LONGEST]
     return " ".join(_shown(shortened, t, known) for t in tokens)[:_LONGEST]
 
 
-def _shown(text: str, token: sqlglot.Token, known: Collection[str]) -> str:
+def _shown(text: str, token: Token, known: Collection[str]) -> str:
     written = text[token.start : token.end + 1]
     if token.token_type in _VALUES or "$" in written:
         return "?"

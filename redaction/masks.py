@@ -168,6 +168,8 @@ _OURS = re.compile(
     r"|\b(?:[0-9a-f]{1,4}:){3}\*",
     re.IGNORECASE,
 )
+_PERHAPS = re.compile(rf"[nrpce]_|{_DOTS[0]}|<[A-Z]|\.\*|:\*", re.IGNORECASE)
+"""A part of every form of `_OURS`; text without one is told apart in a tenth of the time."""
 _PSEUDONYM = re.compile(
     rf"(?:person|user|ip|mac)_{_BODY}|e_[{ALPHABET}]{{{TOKEN_LENGTH}}}@example\.invalid"
 )
@@ -180,7 +182,7 @@ def is_pseudonym(text: str) -> bool:
 
 def count_masks(text: str) -> int:
     """Returns how often a mask or pseudonym of ours stands in `text`."""
-    return sum(1 for _ in _OURS.finditer(text))
+    return sum(1 for _ in _OURS.finditer(text)) if _PERHAPS.search(text) else 0
 
 
 def mask_tokens(text: str) -> tuple[str, ...]:
@@ -188,4 +190,6 @@ def mask_tokens(text: str) -> tuple[str, ...]:
 
     Generalised dates are plain years and cannot be told from others.
     """
+    if _PERHAPS.search(text) is None:
+        return ()
     return tuple(dict.fromkeys(m.group(0) for m in _OURS.finditer(text)))

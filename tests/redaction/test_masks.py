@@ -127,6 +127,11 @@ def test_the_last_four_are_recognised_with_their_dots():
     assert mask_tokens("phone = '••••0142'") == ("••••0142",)
 
 
+def test_a_pseudonym_in_other_letters_is_still_recognised():
+    shown = apply("pseudonym", "Ada Lovelace", "PERSON", KEY).upper()
+    assert mask_tokens(f"name = '{shown}'") == (shown,)
+
+
 def test_a_pseudonym_without_its_domain_is_still_recognised():
     shown = apply("pseudonym", "ada@example.org", "EMAIL_ADDRESS", KEY)
     assert mask_tokens(f"email LIKE '{shown.partition('@')[0]}%'") == (shown.partition("@")[0],)
