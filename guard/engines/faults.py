@@ -58,6 +58,12 @@ _REFUSALS: Mapping[FaultCode, _Refusal] = {
         alternative="Change the rows of ordinary tables directly.",
         fixable=False,
     ),
+    "triggers": _Refusal(
+        reason="A trigger of this table writes to other rows, which cannot be shown or taken back, "
+        "so it cannot be approved.",
+        alternative="Have the trigger dropped, or have the owner of the database change the rows.",
+        fixable=False,
+    ),
     "changed_since": _Refusal(
         reason="Rows have changed since, so this cannot be taken back as it was.",
         alternative="Propose a new change for the rows as they are now.",

@@ -13,14 +13,22 @@ from typing import Any
 
 import duckdb
 
+from guard.engines.child import duckdb_large as large
 from guard.engines.child import images
+from guard.engines.child.duckdb_change import is_large
 from guard.engines.child.duckdb_images import image_of, replay
-from guard.engines.child.duckdb_large import fits
-from guard.engines.child.duckdb_quick import can_name, expected, keys_in, rows_of, verb_of
+from guard.engines.child.duckdb_quick import (
+    can_name,
+    expected,
+    expects,
+    keys_in,
+    rows_of,
+    verb_of,
+)
 from guard.engines.child.duckdb_quick import run as run_quick
 from guard.engines.child.duckdb_schema import definer
 from guard.engines.child.duckdb_summed import summed_columns
-from guard.engines.child.duckdb_tables import ID, Table, beside, hash_of, table_of, texts_of, typed
+from guard.engines.child.duckdb_tables import ID, Table, beside, hash_of, target_of, texts_of, typed
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange, Touched
 from guard.engines.child.names import quoted
@@ -30,17 +38,58 @@ from guard.engines.child.summed import LARGE
 from guard.engines.child.writing import Capture, Order
 
 
-def executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Capture:
-    """Begins a transaction, runs the order in it and finds what it changed."""
+def executed(
+    connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop, *, at_once: bool = True
+) -> Capture:
+    """Begins a transaction, runs the order in it and finds what it changed.
+
+    With `at_once` the engine compares and keeps a large change, and only its first rows come back.
+    """
     if stop.asked():
         raise Fault("interrupted")
     if order.defines:
         connection.execute("BEGIN TRANSACTION")
         return performed(definer(connection), order, prove=False)
     wanted = order.targets if order.image is None else tuple(order.image["tables"])
-    tables = [table_of(connection, name) for name in wanted]
+    tables = [target_of(connection, name) for name in wanted]
+    if is_large(order.image) or (at_once and _expects(connection, order, tables)):
+        done = large.executed(connection, tables[0], order, stop)
+        if done is not None:
+            return done
+        at_once = False
+    most = LARGE if at_once and _may_be_large(order, tables) else None
+    try:
+        return _one_by_one(connection, order, stop, tables, most)
+    except large.Large as found:
+        connection.execute("ROLLBACK")
+        done = large.executed(connection, found.table, order, stop)
+    return done or _one_by_one(connection, order, stop, tables, None)
+
+
+def _may_be_large(order: Order, tables: Sequence[Table]) -> bool:
+    """True where the engine can tell all of a change of very many rows."""
+    if order.sql is None or len(tables) != 1 or any(order.decided.values()):
+        return False
+    return large.fits(tables[0]) and "GENERATED" not in tables[0].definition
+
+
+def _expects(connection: duckdb.DuckDBPyConnection, order: Order, tables: Sequence[Table]) -> bool:
+    """True where a change seems to name very many rows."""
+    if not _may_be_large(order, tables) or verb_of(order.sql or "", tables[0]) is None:
+        return False
+    return expects(connection, order.sql or "", tables[0]) > LARGE
+
+
+def _one_by_one(
+    connection: duckdb.DuckDBPyConnection,
+    order: Order,
+    stop: Stop,
+    tables: Sequence[Table],
+    most: int | None,
+) -> Capture:
+    """The same with every row here. Raises `Large` where there are more than `most`."""
     stop.reached("run" if order.sql is not None else "back")
-    quick = _quick(connection, order, tables)
+    quick = _quick(connection, order, tables, most)
     if quick is not None:
         return _captured(quick, tables)
     connection.execute("BEGIN TRANSACTION")
@@ -54,6 +103,8 @@ def executed(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) ->
         rows = connection.execute(order.sql).fetchall()
         named = [d[0] for d in connection.description or ()]
         counted = rows[0][0] if named == ["Count"] and len(rows) == 1 else None
+        if most is not None and counted is not None and counted > most:
+            raise large.Large(tables[0])
     else:
         for table in tables:
             replay(connection, table, (order.image or {})["tables"][table.name])
@@ -78,7 +129,7 @@ def _captured(found: Sequence[TableChange], tables: Sequence[Table]) -> Capture:
 
 def with_sum(change: TableChange, table: Table) -> TableChange:
     """Returns the change with the hash that `duckdb_large` gives it."""
-    if len(change.rows) <= LARGE or not fits(table):
+    if len(change.rows) <= LARGE or not large.fits(table):
         return change
     places = [table.columns.index(c) for c in table.primary_key]
 
@@ -94,7 +145,10 @@ def with_sum(change: TableChange, table: Table) -> TableChange:
 
 
 def _quick(
-    connection: duckdb.DuckDBPyConnection, order: Order, tables: Sequence[Table]
+    connection: duckdb.DuckDBPyConnection,
+    order: Order,
+    tables: Sequence[Table],
+    most: int | None,
 ) -> list[TableChange] | None:
     """Runs a plain change of one table with a key, or puts its rows back.
 
@@ -109,11 +163,11 @@ def _quick(
         old.execute("BEGIN TRANSACTION")
         old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
         connection.execute("BEGIN TRANSACTION")
-        found = _keyed(connection, old, order, table)
+        found = _keyed(connection, old, order, table, most)
     if found is None:
         connection.execute("ROLLBACK")
         return None
-    _capped(max(map(len, found)), order)
+    _capped(max(map(len, found)), order, table, most)
     before, after = ([typed(r, table) for r in rows] for rows in found)
     key = [table.columns.index(c) for c in table.primary_key]
     rows = tuple(images.paired(before, after, key))
@@ -123,9 +177,11 @@ def _quick(
     return [change] if rows else []
 
 
-def _capped(rows: int, order: Order) -> None:
+def _capped(rows: int, order: Order, table: Table, most: int | None) -> None:
     if rows > order.max_rows:
         raise Fault("too_many_rows")
+    if most is not None and rows > most:
+        raise large.Large(table)
 
 
 _Texts = Sequence[Sequence[str | None]]
@@ -136,10 +192,15 @@ def _keyed(
     old: duckdb.DuckDBPyConnection,
     order: Order,
     table: Table,
+    most: int | None,
 ) -> tuple[_Texts, _Texts] | None:
     if order.sql is not None:
         if not can_name(order.sql, table):
-            return expected(connection, old, order.sql, table, lambda rows: _capped(rows, order))
+
+            def counted(rows: int) -> None:
+                _capped(rows, order, table, most)
+
+            return expected(connection, old, order.sql, table, counted)
         try:
             return run_quick(connection, old, order.sql, table)
         except duckdb.BinderException:

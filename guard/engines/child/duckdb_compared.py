@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import duckdb
 
-from guard.engines.child.duckdb_copy import OLD
 from guard.engines.child.duckdb_tables import WHOLE, Table
 from guard.engines.child.names import quoted
 from guard.engines.child.summed import KINDS, Kind
@@ -18,6 +17,14 @@ from guard.engines.child.summed import KINDS, Kind
 _NATIVE = ("BOOLEAN", "DATE", "TIMESTAMP", "TIME", *WHOLE)
 """Types of which equal values are the same text; others are compared as the bytes of theirs."""
 _SAMPLE = 2_048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A table, and where its rows are as they were before: in a table of the same columns."""
+
+    table: Table
+    was: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,93 +67,96 @@ def keys(table: Table, join: str, sign: str) -> str:
     return join.join(f"o.{c} {sign} n.{c}" for c in map(quoted, table.primary_key))
 
 
-def pairs(table: Table, aligned: bool, kind: str = "") -> str:
+def pairs(its: Beside, aligned: bool, kind: str = "") -> str:
     """Returns the FROM of old rows `o` beside new ones `n`, joined as `kind` where not aligned."""
-    both = f"{OLD}.main.{table.quoted} o", f"main.{table.quoted} n"
+    both = f"{its.was} o", f"main.{its.table.quoted} n"
     if aligned:
         return " POSITIONAL JOIN ".join(both)
-    return f" {kind} JOIN ".join(both) + f" ON {keys(table, ' AND ', '=')}"
+    return f" {kind} JOIN ".join(both) + f" ON {keys(its.table, ' AND ', '=')}"
 
 
-def rows_in(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
+def rows_in(connection: duckdb.DuckDBPyConnection, its: Beside) -> int:
     """Returns how many rows there were."""
-    found = connection.execute(f"SELECT count(*) FROM {OLD}.main.{table.quoted}").fetchall()
+    found = connection.execute(f"SELECT count(*) FROM {its.was}").fetchall()
     return int(found[0][0])
 
 
-def is_aligned(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+def is_aligned(connection: duckdb.DuckDBPyConnection, its: Beside) -> bool:
     """True when the same keys stand at the same places."""
     moved = connection.execute(
-        f"SELECT count(*) FROM {pairs(table, aligned=True)} "
-        f"WHERE {keys(table, ' OR ', 'IS DISTINCT FROM')}"
+        f"SELECT count(*) FROM {pairs(its, aligned=True)} "
+        f"WHERE {keys(its.table, ' OR ', 'IS DISTINCT FROM')}"
     ).fetchall()
     return moved == [(0,)]
 
 
-def is_ordered(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+def is_ordered(connection: duckdb.DuckDBPyConnection, its: Beside) -> bool:
     """True when the rows stand in the order of a key of one column, as rows mostly do."""
-    if len(table.primary_key) > 1:
+    if len(its.table.primary_key) > 1:
         return False
-    key = quoted(table.primary_key[0])
+    key = quoted(its.table.primary_key[0])
     wrong = connection.execute(
         f"SELECT count(*) FROM (SELECT {key} AS k, lag({key}) OVER () AS before "
-        f"FROM {OLD}.main.{table.quoted}) WHERE before >= k"
+        f"FROM {its.was}) WHERE before >= k"
     ).fetchall()
     return wrong == [(0,)]
 
 
-def is_as_before(connection: duckdb.DuckDBPyConnection, table: Table, *, aligned: bool) -> bool:
+def is_as_before(connection: duckdb.DuckDBPyConnection, its: Beside, *, aligned: bool) -> bool:
     """True when no row differs."""
     if aligned:
         found = connection.execute(
-            f"SELECT count(*) FROM {pairs(table, aligned=True)} WHERE {differ(table)}"
+            f"SELECT count(*) FROM {pairs(its, aligned=True)} WHERE {differ(its.table)}"
         ).fetchall()
         if found == [(0,)]:
             return True
-    return compared(connection, table).total == 0
+    return compared(connection, its).total == 0
 
 
-def compared(connection: duckdb.DuckDBPyConnection, table: Table) -> Seen:
+def compared(connection: duckdb.DuckDBPyConnection, its: Beside) -> Seen:
     """Returns what differs, from a look at every row."""
-    if is_aligned(connection, table):
-        return _along(connection, table)
-    key = quoted(table.primary_key[0])
+    if is_aligned(connection, its):
+        return _along(connection, its)
+    key = quoted(its.table.primary_key[0])
     both = f"o.{key} IS NOT NULL AND n.{key} IS NOT NULL"
     apart = ", ".join(
-        f"coalesce(bool_or({distinct(table, c)}) FILTER ({both}), false)" for c in table.columns
+        f"coalesce(bool_or({distinct(its.table, c)}) FILTER ({both}), false)"
+        for c in its.table.columns
     )
     found = connection.execute(
         f"SELECT count(*) FILTER (o.{key} IS NULL), "
-        f"count(*) FILTER ({both} AND {differ(table)}), "
-        f"count(*) FILTER (n.{key} IS NULL), {apart} FROM {pairs(table, False, 'FULL')}"
+        f"count(*) FILTER ({both} AND {differ(its.table)}), "
+        f"count(*) FILTER (n.{key} IS NULL), {apart} FROM {pairs(its, False, 'FULL')}"
     ).fetchall()[0]
     return Seen(
         aligned=False, counts=dict(zip(KINDS, found[:3], strict=True)), differ=_true(found[3:])
     )
 
 
-def _along(connection: duckdb.DuckDBPyConnection, table: Table) -> Seen:
-    apart = ", ".join(f"coalesce(bool_or({distinct(table, c)}), false)" for c in table.columns)
+def _along(connection: duckdb.DuckDBPyConnection, its: Beside) -> Seen:
+    apart = ", ".join(
+        f"coalesce(bool_or({distinct(its.table, c)}), false)" for c in its.table.columns
+    )
     updated, rows, *flags = connection.execute(
-        f"SELECT count(*) FILTER ({differ(table)}), count(*), {apart} "
-        f"FROM {pairs(table, aligned=True)}"
+        f"SELECT count(*) FILTER ({differ(its.table)}), count(*), {apart} "
+        f"FROM {pairs(its, aligned=True)}"
     ).fetchall()[0]
     return Seen(
         aligned=True,
-        ordered=is_ordered(connection, table),
+        ordered=is_ordered(connection, its),
         all=updated == rows,
         counts={"inserted": 0, "updated": updated, "deleted": 0},
         differ=_true(flags),
     )
 
 
-def sampled(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, ...]:
+def sampled(connection: duckdb.DuckDBPyConnection, its: Beside) -> tuple[int, ...]:
     """Returns the columns that differ in the first of the aligned rows."""
-    places = range(len(table.columns))
-    cells = ", ".join(f"{distinct(table, table.columns[n])} AS d{n}" for n in places)
+    places = range(len(its.table.columns))
+    cells = ", ".join(f"{distinct(its.table, its.table.columns[n])} AS d{n}" for n in places)
     flags = ", ".join(f"coalesce(bool_or(d{n}), false)" for n in places)
     found = connection.execute(
-        f"SELECT {flags} FROM (SELECT {cells} FROM {pairs(table, aligned=True)} LIMIT {_SAMPLE})"
+        f"SELECT {flags} FROM (SELECT {cells} FROM {pairs(its, aligned=True)} LIMIT {_SAMPLE})"
     ).fetchall()
     return _true(found[0])
 

@@ -18,6 +18,7 @@ import duckdb
 
 from guard.engines.child.duckdb_fixed import constant
 from guard.engines.child.duckdb_folder import Folder
+from guard.engines.child.duckdb_reader import ZONE
 from guard.engines.child.faults import Fault
 
 Config = Mapping[str, str | bool | int | float | list[str]]
@@ -25,12 +26,10 @@ OLD = "gatehouse_old"
 """The name of the copy that stays as it was."""
 _COPY = "copy"
 _OUTSIDE = "enable_external_access"
-_OF_COPIES = {
-    # Nothing on a copy is worth waiting for a disk.
-    "fsync_mode": "NONE",
-    # Decimals no wider than they have to be (`duckdb_summed.py`).
-    "arrow_output_version": "1.5",
-}
+ARROW: Config = {"arrow_output_version": "1.5"}
+"""Decimals no wider than they have to be (`duckdb_summed.py`)."""
+# Nothing on a copy is worth waiting for a disk.
+_OF_COPIES: Config = {**ARROW, "fsync_mode": "NONE"}
 _PIECE = 1 << 30
 
 
@@ -62,6 +61,7 @@ class Instance:
     def _opened(self) -> duckdb.DuckDBPyConnection:
         config = {k: v for k, v in self._config.items() if k != _OUTSIDE}
         opened = duckdb.connect(config={**config, **_OF_COPIES})
+        opened.execute(ZONE)
         with contextlib.suppress(duckdb.Error):
             opened.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
         return opened

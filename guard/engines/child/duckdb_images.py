@@ -7,6 +7,8 @@ from typing import Any
 
 import duckdb
 
+from guard.engines.child.duckdb_change import found_in as large_found_in
+from guard.engines.child.duckdb_change import is_large
 from guard.engines.child.duckdb_tables import ID, Table, table_of, texts_of
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row, TableChange
@@ -198,6 +200,8 @@ def _keyed(
 
 def found_in(connection: duckdb.DuckDBPyConnection, image: Mapping[str, Any]) -> str:
     """Returns whether the rows stand as `before` the change, `after` it or `neither`."""
+    if is_large(image):
+        return large_found_in(connection, image)
     befores = afters = True
     for name, kept in image["tables"].items():
         table = table_of(connection, name)

@@ -23,9 +23,15 @@ from guard.engines.child.duckdb_capture import with_sum
 from guard.engines.child.duckdb_fixed import is_fixed
 from guard.engines.child.duckdb_images import replay
 from guard.engines.child.duckdb_large import Large, fits
-from guard.engines.child.duckdb_matching import matching
-from guard.engines.child.duckdb_quick import Texts, can_name, expected, rows_of, verb_of
-from guard.engines.child.duckdb_tables import Table, beside, hash_of, table_of, typed
+from guard.engines.child.duckdb_quick import (
+    Texts,
+    can_name,
+    expected,
+    expects,
+    rows_of,
+    verb_of,
+)
+from guard.engines.child.duckdb_tables import Table, beside, hash_of, target_of, typed
 from guard.engines.child.faults import Fault
 from guard.engines.child.images import TableChange
 from guard.engines.child.reader import Stop
@@ -43,12 +49,12 @@ def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Cap
     """
     if order.sql is None or len(order.targets) != 1:
         return None
-    table = table_of(connection, order.targets[0])
+    table = target_of(connection, order.targets[0])
     if verb_of(order.sql, table) is None:
         return None
     fixed = is_fixed(connection, order.sql, [table])
     stop.reached("run")
-    if fixed and fits(table) and _expects(connection, order.sql, table) > LARGE:
+    if fixed and fits(table) and expects(connection, order.sql, table) > LARGE:
         raise Large(table)
     with beside(connection) as old:
         old.execute("BEGIN TRANSACTION")
@@ -61,18 +67,6 @@ def once(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Cap
             if done is not None or stop.asked():
                 return done
     return None
-
-
-def _expects(connection: duckdb.DuckDBPyConnection, sql: str, table: Table) -> int:
-    """Returns how many rows the change seems to name, 0 where nobody knows."""
-    guess = matching(sql, table, "count(*)")
-    try:
-        if guess is None or len(duckdb.extract_statements(guess)) != 1:
-            return 0
-        found = connection.execute(guess).fetchall()
-    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
-        return 0
-    return int(found[0][0]) if len(found) == 1 else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,18 @@ def verb_of(sql: str, table: Table) -> str | None:
     return found[1].lower()
 
 
+def expects(connection: duckdb.DuckDBPyConnection, sql: str, table: Table) -> int:
+    """Returns how many rows the change seems to name, 0 where nobody knows."""
+    guess = matching(sql, table, "count(*)")
+    try:
+        if guess is None or len(duckdb.extract_statements(guess)) != 1:
+            return 0
+        found = connection.execute(guess).fetchall()
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):
+        return 0
+    return int(found[0][0]) if len(found) == 1 else 0
+
+
 def expected(
     connection: duckdb.DuckDBPyConnection,
     old: duckdb.DuckDBPyConnection,

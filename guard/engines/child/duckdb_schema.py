@@ -18,6 +18,11 @@ UNION ALL SELECT table_name, 'constraint', constraint_text, constraint_text, 2, 
 FROM duckdb_constraints() WHERE database_name = current_database() AND schema_name = 'main'
 UNION ALL SELECT table_name, 'index', index_name, sql, 3, 0
 FROM duckdb_indexes() WHERE database_name = current_database() AND schema_name = 'main'
+UNION ALL SELECT t.table_name, 'trigger', g.trigger_name, g.sql, 4, 0
+FROM duckdb_triggers() g JOIN duckdb_tables() t
+  ON lower(t.table_name) = lower(g.table_name) AND t.database_name = g.database_name
+  AND t.schema_name = g.schema_name
+WHERE g.database_name = current_database() AND g.schema_name = 'main'
 ORDER BY 1, 5, 6, 4
 """
 

@@ -96,6 +96,23 @@ def typed(cells: Sequence[str | None], table: Table) -> Row:
     )
 
 
+def target_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
+    """Returns the table of that name, which is to be changed.
+
+    Raises:
+        Fault: as `table_of`, or it has triggers: what those write is not looked at.
+    """
+    table = table_of(connection, name)
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_triggers() WHERE database_name = current_database() "
+        "AND schema_name = 'main' AND lower(table_name) = lower(?)",
+        [table.name],
+    ).fetchall()
+    if found != [(0,)]:
+        raise Fault("triggers")
+    return table
+
+
 def table_of(connection: duckdb.DuckDBPyConnection, name: str) -> Table:
     """Returns the table of that name, whatever its case.
 

@@ -1,8 +1,8 @@
 """DuckDB as the write role: runs one order in a transaction, compares its table before and after.
 
-The engine has neither triggers nor cascades, so only the target table changes. Values are compared
-and kept as the engine's own text, which it reads back. A preview runs on a copy of the file; the
-way back is tried on that copy.
+The engine has no cascades, and a table with triggers is refused, so only the target table changes.
+Values are compared and kept as the engine's own text, which it reads back. A preview runs on a copy
+of the file; the way back is tried on that copy.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from guard.engines.child import duckdb_large as large
 from guard.engines.child.duckdb_capture import executed
-from guard.engines.child.duckdb_copy import Copy, Instance
+from guard.engines.child.duckdb_change import is_large
+from guard.engines.child.duckdb_copy import ARROW, Copy, Instance
 from guard.engines.child.duckdb_fixed import is_fixed
 from guard.engines.child.duckdb_images import found_in
-from guard.engines.child.duckdb_large import Large, large
+from guard.engines.child.duckdb_large import Large
 from guard.engines.child.duckdb_once import once
-from guard.engines.child.duckdb_reader import SETTINGS, code_of
+from guard.engines.child.duckdb_reader import SETTINGS, ZONE, code_of
 from guard.engines.child.duckdb_schema import definer
-from guard.engines.child.duckdb_tables import (
-    checksum,
-    table_of,
-)
+from guard.engines.child.duckdb_tables import checksum, table_of, target_of
 from guard.engines.child.duckdb_words import check_macros
 from guard.engines.child.faults import Fault
 from guard.engines.child.reader import Stop
@@ -64,9 +63,9 @@ class DuckdbWriter:
                 return self._in_place(order, stop)
             self._connection = self._copied()
             try:
-                done = once(self._connection, order, stop)
+                done = _quickly(self._connection, order, stop)
             except Large as found:
-                done = large(self._connection, found.table, order, stop)
+                done = large.previewed(self._connection, found.table, order, stop)
             return done or tried(_Trial(self._connection, stop), order)
 
     def run(self, order: Order, stop: Stop) -> Capture:
@@ -110,8 +109,11 @@ class DuckdbWriter:
         if not self._path.is_file():
             raise Fault("missing")
         self._instance.drop()
-        config = {**self._config, "lock_configuration": True}
-        return _unshadowed(duckdb.connect(str(self._path), read_only=read_only, config=config))
+        config = {**self._config, **ARROW}
+        connection = duckdb.connect(str(self._path), read_only=read_only, config=config)
+        connection.execute(ZONE)
+        connection.execute("SET lock_configuration = true")
+        return _unshadowed(connection)
 
     def _copied(self) -> duckdb.DuckDBPyConnection:
         self._copy = Copy(self._path, self._config)
@@ -119,10 +121,12 @@ class DuckdbWriter:
 
     def _in_place(self, order: Order, stop: Stop) -> Capture:
         self._connection = self._open(read_only=False)
-        first = executed(self._connection, order, stop)
+        fixed = _is_same_again(self._connection, order)
+        first = second = executed(self._connection, order, stop, at_once=fixed)
         self._connection.execute("ROLLBACK")
-        second = executed(self._connection, order, stop)
-        self._connection.execute("ROLLBACK")
+        if not fixed:
+            second = executed(self._connection, order, stop, at_once=False)
+            self._connection.execute("ROLLBACK")
         notes = ("The file is large, so taking this back was not tried in the preview.",)
         return with_second(first, second, verified=False, notes=notes)
 
@@ -160,6 +164,13 @@ class DuckdbWriter:
             copy.remove()
 
 
+def _quickly(connection: duckdb.DuckDBPyConnection, order: Order, stop: Stop) -> Capture | None:
+    """Returns what one transaction tells of an order, None where it does not. Raises `Large`."""
+    if is_large(order.image):
+        raise Large(target_of(connection, next(iter((order.image or {})["tables"]))))
+    return once(connection, order, stop)
+
+
 def _unshadowed(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     try:
         check_macros(connection)
@@ -167,6 +178,12 @@ def _unshadowed(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnect
         connection.close()
         raise
     return connection
+
+
+def _is_same_again(connection: duckdb.DuckDBPyConnection, order: Order) -> bool:
+    """True when the order does the same when it runs once more."""
+    tables = [table_of(connection, name) for name in order.targets]
+    return order.sql is None or is_fixed(connection, order.sql, tables)
 
 
 class _Trial:
@@ -178,7 +195,7 @@ class _Trial:
 
     def run(self, order: Order) -> Capture:
         """Runs the order in a new transaction."""
-        return executed(self._copy, order, self._stop)
+        return executed(self._copy, order, self._stop, at_once=False)
 
     def end(self, word: str) -> None:
         """Commits or rolls back."""
@@ -190,5 +207,4 @@ class _Trial:
 
     def is_fixed(self, order: Order) -> bool:
         """True when a second run cannot give other values."""
-        tables = [table_of(self._copy, name) for name in order.targets]
-        return order.sql is None or is_fixed(self._copy, order.sql, tables)
+        return _is_same_again(self._copy, order)

@@ -27,6 +27,7 @@ FaultCode = Literal[
     "constraint",
     "too_many_rows",
     "not_exact",
+    "triggers",
     "changed_since",
     "no_way_back",
     "engine",
@@ -36,7 +37,8 @@ FaultCode = Literal[
 `meaning` is a name, type or grouping the engine cannot make sense of; `shadowed` a database with a
 macro under the name of one of the engine's own functions; `unfinished` a write that was
 cut off and waits to be rolled back; `constraint` a write that a rule of the table refuses;
-`not_exact` one whose rows cannot all be seen; `changed_since` rows that are no longer as a change
+`not_exact` one whose rows cannot all be seen; `triggers` one of a table of which triggers write to
+what is not looked at; `changed_since` rows that are no longer as a change
 left them; `no_way_back` a change of the schema that nothing takes back; `engine` whatever the
 others do not name.
 """

@@ -14,7 +14,7 @@ from guard.address import FileAddress
 from guard.diff import Diff
 from guard.engines import open_change_engine, open_engine
 from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine
-from guard.engines.child import duckdb_large
+from guard.engines.child import duckdb_large, duckdb_rows
 from guard.engines.child.duckdb_summed import ColumnSum, summed_columns
 from guard.engines.child.duckdb_writer import DuckdbWriter
 from guard.engines.child.images import Touched
@@ -116,7 +116,7 @@ def test_comparing_in_the_engine_finds_the_same_rows_as_one_by_one(
     file: Path, monkeypatch: pytest.MonkeyPatch, sql: str, counts: tuple[int, int, int]
 ) -> None:
     quick = _previewed(file, sql)
-    monkeypatch.setattr(duckdb_large, "large", lambda *_: pytest.fail("not one by one"))
+    monkeypatch.setattr(duckdb_large, "previewed", lambda *_: pytest.fail("not one by one"))
     monkeypatch.setattr("guard.engines.child.duckdb_once.fits", lambda _: False)
     slow = _previewed(file, sql)
     assert _rows(quick) == _rows(slow)
@@ -132,7 +132,7 @@ def test_rows_in_the_order_of_their_keys_are_compared_as_they_are_read(
         connection.execute(SCRIPT.replace("ORDER BY hash(i)", ""))
     quick = _previewed(path, sql)
     looked = []
-    monkeypatch.setattr(duckdb_large, "is_ordered", lambda *_: looked.append(1))
+    monkeypatch.setattr(duckdb_rows, "is_ordered", lambda *_: looked.append(1))
     slow = _previewed(path, sql)
     assert looked
     assert (quick.tables[0].summed, _rows(quick)) == (slow.tables[0].summed, _rows(slow))
