@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from guard import hours
-from guard.catalog import Catalog
+from guard.catalog import Catalog, ForeignKey
 from guard.entitled import NOTHING, Entitled
 from guard.identity import NO_IDENTITY, Identity, identity_of
 from guard.limitpolicy import Limits
@@ -195,13 +195,26 @@ def _openings(policy: Policy, principal: Principal, source: str) -> tuple[Openin
 
 
 def visible(catalog: Catalog, scope: Scope) -> Catalog:
-    """Returns the part of the catalog the scope may see; hidden columns are absent, not marked."""
+    """Returns the part of the catalog the scope may see; hidden columns are absent, not marked.
+
+    So are foreign keys that lead to a table or column out of sight.
+    """
     tables = tuple(
         Catalog.only(t, [c for c in t.columns if scope.sees(t.name, c.name)])
         for t in catalog.tables
         if scope.reads(t.name)
     )
-    return replace(catalog, tables=tables)
+    return replace(
+        catalog,
+        tables=tuple(
+            replace(t, foreign_keys=tuple(k for k in t.foreign_keys if _leads_in_sight(k, scope)))
+            for t in tables
+        ),
+    )
+
+
+def _leads_in_sight(key: ForeignKey, scope: Scope) -> bool:
+    return scope.reads(key.table) and all(scope.sees(key.table, c) for c in key.references)
 
 
 def narrowed(catalog: Catalog, scope: Scope) -> Catalog:
