@@ -11,11 +11,10 @@ from guard.catalog import Catalog, Column
 from guard.classify import classify
 from guard.errors import Refused, refuse
 from guard.rewriting.filters import RowFilter
-from guard.rewriting.spelling import faithful, reads_as, render
+from guard.rewriting.spelling import as_faithful, faithful, meaning, render
 from guard.rewriting.tables import Tables
 from guard.statement import Statement, parse
 from guard.tracing import Output, Walk
-from guard.views import copied
 
 
 def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> Statement:
@@ -30,7 +29,7 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
             `rewrite.unspeakable`.
     """
     dialect = tables.catalog.dialect
-    meant = copied(tree)
+    meant = meaning(tree)  # rendering may change the tree
     sql = render(tree, dialect)
     try:
         final = parse(sql, dialect)
@@ -39,9 +38,10 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
             raise too_long() from error
         raise _changed() from error
     known = _with_reads(tables.catalog, tables.filters)
-    if not reads_as(final.tree, meant, dialect):
-        meant = _in_other_words(final, known, outputs)
-    if next(tables.unfiltered(meant), None) is not None:
+    read = as_faithful(final.tree, dialect)
+    if meaning(read) != meant:
+        read = _in_other_words(final, known, outputs)
+    if next(tables.unfiltered(read), None) is not None:
         raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
     access = classify(final, known)
     allowed = {table.name for table in known.tables}

@@ -83,12 +83,25 @@ def without_dual(tree: exp.Expression, dialect: str) -> exp.Expression:
     return tree
 
 
-def reads_as(tree: exp.Expression, meant: exp.Expression, dialect: str) -> bool:
-    """True when `tree`, parsed from rendered text, is what was `meant`, a faithful tree."""
+Meaning = tuple[type[exp.Expr], int]
+"""What a tree says, down to every name and constant."""
+
+
+def meaning(tree: exp.Expression) -> Meaning:
+    """Returns what the parser's `==` compares of a tree, so equal meanings are equal trees.
+
+    Taken before a tree is spent, it keeps what a copy would be kept for: the hash covers the class
+    and all arguments of every node, and those of texts differ from process to process.
+    """
+    return type(tree), hash(tree)
+
+
+def as_faithful(tree: exp.Expression, dialect: str) -> exp.Expression:
+    """Returns the tree of rendered text as a faithful one; `tree` itself where it is one."""
     named = dialect in _NAMED and tree.find(*_NAMED[dialect]) is not None
     if named or _misspelt(tree, dialect):
-        tree = faithful(tree.copy(), dialect)
-    return bool(tree == meant)
+        return faithful(tree.copy(), dialect)
+    return tree
 
 
 def _misspelt(tree: exp.Expr, dialect: str) -> list[exp.Join | exp.Cast]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from guard.errors import Refused, refuse
-from guard.rewriting.spelling import faithful, reads_as, render
+from guard.rewriting.spelling import as_faithful, faithful, meaning, render
 from guard.statement import Statement, parse
 
 Values = Mapping[str, tuple[str, ...]]
@@ -30,10 +30,11 @@ def unveiled(final: Statement, values: Values) -> str:
         for node in list(tree.find_all(exp.Literal)):
             if node.is_string and node.name in values:
                 _put(node, values[node.name])
-        meant = tree.copy()
+        meant = meaning(tree)
         text = render(tree, final.dialect)
         again = parse(text, final.dialect).tree
-        if reads_as(again, meant, final.dialect) or _rendered(again, final.dialect) == text:
+        same = meaning(as_faithful(again, final.dialect)) == meant
+        if same or _rendered(again, final.dialect) == text:
             return text
     except Exception:
         # Not chained: what failed holds the values.

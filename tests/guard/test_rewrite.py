@@ -15,6 +15,7 @@ from guard.decision import Allow, Terms
 from guard.errors import Refused
 from guard.limitpolicy import Limits
 from guard.rewrite import GuardedQuery, _in_reach, rewrite
+from guard.rewriting.spelling import render
 from guard.same import Same
 from guard.schematext import read_schema
 from guard.statement import parse
@@ -485,6 +486,20 @@ def test_promise_02_text_that_reads_back_otherwise_is_refused(
 ) -> None:
     monkeypatch.setattr("guard.rewriting.settled.render", lambda tree, _: "SELECT id FROM guests")
     assert refused("SELECT number FROM rooms", dialect) == "rewrite.changed"
+
+
+@both
+def test_promise_02_a_rendering_that_changes_the_tree_is_held_to_the_one_it_was_given(
+    dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiling(tree: exp.Expression, spoken: str) -> str:
+        for name in tree.find_all(exp.Identifier):
+            if name.name == "city":
+                name.set("this", "mail")
+        return render(tree, spoken)
+
+    monkeypatch.setattr("guard.rewriting.settled.render", spoiling)
+    assert refused("SELECT city FROM guests", dialect) == "rewrite.changed"
 
 
 @both
