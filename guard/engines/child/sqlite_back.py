@@ -118,8 +118,10 @@ def _in_place(part: Part) -> str:
 
 
 def _again(part: Part, kind: Kind, over: str = "", conflict: str = "") -> str:
-    names = ", ".join([str(part.table.rowid), *map(quoted, part.table.columns)])
-    cells = ", ".join(["x.k", *part.before("x").values()])
+    names = ", ".join(map(quoted, part.table.columns))
+    cells = ", ".join(part.before("x").values())
+    if part.table.alias is None:
+        names, cells = f"{part.table.rowid}, {names}", f"x.k, {cells}"
     return (
         f"INSERT {over}INTO main.{part.table.quoted}({names}) "
         f"SELECT {cells} FROM {part.place(kind)} x WHERE true ORDER BY x.rowid {conflict}"

@@ -17,6 +17,8 @@ from guard.engines.child.sqlite_tables import Table
 from guard.engines.child.summed import Kind
 
 _ALIKE = "gatehouse_alike"
+_SINGLY = 100
+"""So many cells are compared one by one, which is quicker; an expression may be 1,000 deep."""
 Pair = tuple[str, str, str]
 """A column's name, and two expressions of its values."""
 
@@ -39,10 +41,14 @@ def differ(table: Table, pairs: Sequence[Pair], typed: Collection[str]) -> str:
     cells += [(f"typeof({a})", f"typeof({b})") for name, a, b in pairs if name in both]
     if not cells:
         return "0"
-    ones, others = (", ".join(side) for side in zip(*cells, strict=True))
+    if len(cells) <= _SINGLY:
+        unlike = [f"{a} IS NOT {b}" for a, b in cells]
+    else:
+        ones, others = (", ".join(side) for side in zip(*cells, strict=True))
+        unlike = [f"({ones}) IS NOT ({others})"]
     # Looked at only where a row is the same so far.
     zeros = [f"({a} IS 0.0 AND NOT {_ALIKE}({a}, {b}))" for c, a, b in pairs if c in table.loose]
-    return f"({' OR '.join([f'({ones}) IS NOT ({others})', *zeros])})"
+    return f"({' OR '.join([*unlike, *zeros])})"
 
 
 @dataclass(frozen=True, kw_only=True)
