@@ -36,11 +36,14 @@ def test_promise_12_an_open_page_gets_its_answer_from_the_next_start(
             analyst.ask("How many orders are there, all in all?")
             expect(page.get_by_role("button", name="Stop")).to_be_visible()
             until(lambda: len(model.requests) == 2, 60)
+            page.get_by_role("tab", name="SQL").click()
         model.gate.set()
         with running(ROOT, home, port, tmp_path / "second.log"):
             # The page connects again by itself.
             answer = page.get_by_text("So many there are.").first
             expect(answer).to_be_visible(timeout=90_000)
+            # The new start has the tab that was open from the browser, and makes room for it.
+            expect(page.get_by_role("button", name="Run")).to_be_in_viewport()
             analyst.context.close()
         assert len(model.requests) == 3
     with AuditLog.open(home / "audit", app_version="test") as log:

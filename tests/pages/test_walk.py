@@ -92,6 +92,13 @@ def is_denied(analyst: Visitor) -> None:
     expect(panel).to_contain_text("Not run. employees is not a table you can read in shop.")
     expect(panel).to_contain_text("Nothing was sent to the database.")
     expect(panel).to_contain_text("Rule table.not_allowed")
+    # What can be done next stands in one row.
+    row = page.get_by_role("button", name="Edit the statement").locator(
+        "xpath=ancestor::*[@data-testid='stHorizontalBlock'][1]"
+    )
+    expect(row.get_by_role("link", name="How this was answered")).to_be_visible()
+    keyword = page.get_by_test_id("stCode").locator(".token.keyword").last
+    expect(keyword).to_have_css("color", "rgb(52, 84, 209)")  # the accent of the light theme
     expect(page.get_by_role("textbox", name="One statement")).to_have_value(sql)
     expect(page.locator(".gh-trail .gh-bad").get_by_text("Denied", exact=True)).to_be_visible()
     picture(page, "denied")

@@ -26,6 +26,9 @@ def draw(desk: Desk, conversation: Conversation | None, source: str, *, busy: bo
     ask, sql, kept, *rest = st.tabs(
         ["Ask", "SQL", SAVED, *([TEMPLATES] if found else [])], key=MODE, on_change="rerun"
     )
+    # The tab says itself which one is open: after a restart the browser alone knows it.
+    height = "17rem" if sql.open else "8.5rem" if ask.open else "23rem"
+    st.html(f"<style>:root{{--gh-composer:{height}}}</style>")
     for tab in rest:
         with tab:
             templates.draw(desk, conversation, source, found, busy=busy)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from store.conversations import Conversation
 from ui import frame, panels, text
-from ui.asking import composer, outcome, saved, steps, talk, templates, tracing
+from ui.asking import outcome, saved, steps, talk, templates, tracing
 from ui.asking.talk import Shown
 from ui.frame import Desk
 
@@ -18,10 +18,6 @@ _MORE = "more_turns"
 
 def draw(desk: Desk, conversation: Conversation) -> bool:
     """Draws the conversation and returns whether a turn of it is running."""
-    if st.session_state.get(composer.MODE) in (composer.TEMPLATES, composer.SAVED):
-        st.html("<style>:root{--gh-composer:23rem}</style>")
-    if st.session_state.get(composer.MODE) == "SQL":
-        st.html("<style>:root{--gh-composer:17rem}</style>")
     pulse = desk.parts.review.inbox.pulse(desk.caller)
     asked_for = st.session_state.get(_MORE, {}).get(conversation.id, _TURNS)
     shown, before = talk.read(desk, conversation.id, asked_for)
@@ -68,6 +64,7 @@ def _actions(desk: Desk, conversation: Conversation, shown: Shown, *, latest: bo
         if link := outcome.download(desk, shown):
             st.html(link, width="content")
         if latest:
+            outcome.ways_on(desk, conversation, shown)
             saved.offer(desk, conversation.source, shown)
         st.html(tracing.link(shown.turn.id), width="content")
 

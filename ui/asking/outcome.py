@@ -53,10 +53,23 @@ def draw(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None
             _proposed(desk, answer.change, latest=latest)
         case "stopped":
             st.html(panels.said(Verdict.STOPPED, "Stopped.", _left(shown)))
-            _ask_again(desk, talk_, shown, latest=latest)
         case "failed":
             st.html(panels.said(Verdict.FAILED, "This did not work.", answer.text))
-            _ask_again(desk, talk_, shown, latest=latest)
+
+
+def ways_on(desk: Desk, talk_: Conversation, shown: Shown) -> None:
+    """Draws what can be done after a turn without an answer, into the row that it is called in."""
+    answer = shown.answer
+    if answer is None or shown.turn.state == "interrupted":
+        return
+    if answer.status in ("stopped", "failed"):
+        _ask_again(desk, talk_, shown)
+    elif answer.status in ("refused", "halted"):
+        refusal = answer.refusal
+        if refusal is None or shown.turn.kind == "question":
+            _elsewhere(desk, talk_, shown)
+        elif refusal.rule != panels.HELD or shown.turn.kind != "sql":
+            _expected_read(desk, talk_, shown, refusal)
 
 
 def _left(shown: Shown) -> str:
@@ -109,17 +122,12 @@ def _refused(
         st.html(panels.said(Verdict.UNKNOWN, "Not answered.", answer.text))
         if latest:
             _ask_one_of(desk, talk_, [(s, s) for s in answer.suggestions], "suggestion")
-            _elsewhere(desk, talk_, shown)
         return
     st.html(panels.denied(refusal, halted=answer.status == "halted"))
     if not latest:
         return
     if refusal.rule == panels.HELD and shown.turn.kind == "sql":
         _offer_proposal(desk, talk_, shown.turn.question)
-    elif shown.turn.kind == "question":
-        _elsewhere(desk, talk_, shown)
-    else:
-        _expected_read(desk, talk_, shown, refusal)
     if refusal.access_request is not None:
         access.offer(
             desk,
@@ -197,8 +205,8 @@ def _interrupted(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool)
     st.html(panels.said(Verdict.INTERRUPTED, "Interrupted.", sentence))
     for stored in left:
         _proposed(desk, stored.id, latest=latest)
-    if not left:
-        _ask_again(desk, talk_, shown, latest=latest)
+    if not left and latest:
+        _ask_again(desk, talk_, shown)
 
 
 def _requests(desk: Desk, shown: Shown) -> Sequence[changes.StoredChange]:
@@ -209,9 +217,7 @@ def _requests(desk: Desk, shown: Shown) -> Sequence[changes.StoredChange]:
         return [c for c in found if c is not None]
 
 
-def _ask_again(desk: Desk, talk_: Conversation, shown: Shown, *, latest: bool) -> None:
-    if not latest:
-        return
+def _ask_again(desk: Desk, talk_: Conversation, shown: Shown) -> None:
     word = "Ask again" if shown.turn.kind == "question" else "Run again"
     if st.button(word, key="again", icon=":material/replay:"):
         _go(desk, talk_, shown.turn.question, shown.turn.kind, shown.reason)
@@ -230,13 +236,12 @@ def _ask_one_of(
 def _elsewhere(desk: Desk, talk_: Conversation, shown: Shown) -> None:
     """The ways on from a question that was not answered: word it otherwise, or ask another."""
     settings = desk.parts.policy.sources.get(talk_.source)
-    with st.container(horizontal=True):
-        if st.button("Edit the question", key="edit", icon=":material/edit:"):
-            edit(shown)
-        with st.popover("Ask about another table", icon=":material/table:"):
-            for number, question in enumerate(settings.starters if settings else ()):
-                if st.button(text.label(question), key=f"elsewhere_{number}", type="tertiary"):
-                    _go(desk, talk_, question, "question")
+    if st.button("Edit the question", key="edit", icon=":material/edit:"):
+        edit(shown)
+    with st.popover("Ask about another table", icon=":material/table:"):
+        for number, question in enumerate(settings.starters if settings else ()):
+            if st.button(text.label(question), key=f"elsewhere_{number}", type="tertiary"):
+                _go(desk, talk_, question, "question")
 
 
 def _go(desk: Desk, talk_: Conversation, question: str, kind: TurnKind, reason: str = "") -> None:

@@ -54,7 +54,7 @@ def draw(person: Principal) -> None:
         with frame.usable():
             scarce = budgets.left(desk.parts, desk.person, source)
         if scarce:
-            st.html(panels.note(escape(scarce)))
+            st.html(f"{panels.note(escape(scarce))}<style>:root{{--gh-left:2.5rem}}</style>")
     with right:
         _trail(current)
 
