@@ -86,6 +86,8 @@ def became(card: ChangeCard, votes: Sequence[Decided]) -> str:
     """Returns what became of a request, and who decided what."""
     word, tone, picture = state_look(card.state)
     done = f" {effect(card.tables, done=True)}" if card.state == "executed" else ""
+    if card.state == "expired":
+        done = " Nobody decided on it in time, or it was not applied in time. Nothing was changed."
     lines = [f"<strong>{word}.</strong>{done}"]
     for vote in votes:
         if not vote.void:

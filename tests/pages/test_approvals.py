@@ -275,6 +275,6 @@ def test_an_overdue_request_is_shown_as_expired(
     monkeypatch.setattr(company.store, "now", lambda: later)
     monkeypatch.setattr("store.websessions.LIFETIME", dt.timedelta(days=9))
     tab = tabs.of("rita").open("approvals", change=str(change))
-    assert "Expired." in tab.text()
+    assert "Expired. Nobody decided on it in time" in tab.text()
     assert state(company, change) == "expired"
     assert f"approve_{change}" not in keys(tab)
