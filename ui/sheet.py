@@ -20,6 +20,7 @@ _LIGHT = {
     "soft": "#f6f7f9",
     "raised": "#ffffff",
     "accent": "#3454d1",
+    "primary": "#3454d1",
     "ok": "#0a7f4f",
     "ok-soft": "#eef8f3",
     "bad": "#b02a37",
@@ -41,6 +42,7 @@ _DARK = {
     "soft": "#1c2128",
     "raised": "#14171c",
     "accent": "#9db0ff",
+    "primary": "#4a63dc",
     "ok": "#6fd3a4",
     "ok-soft": "#1b3329",
     "bad": "#ff9aa2",
@@ -212,7 +214,7 @@ ul.gh-trail {{ list-style: none; margin: 0; padding: 0; }}
 .gh-diff .gh-new mark {{ background: var(--gh-new-mark); color: inherit; border-radius: 3px; }}
 .gh-diff td.gh-number > span {{ margin-left: auto; }}
 .gh-diff .gh-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.gh-tools td:is(:nth-child(2), :nth-child(3), :nth-child(5)) {{ white-space: nowrap; }}
+.gh-tools td:is(:nth-child(2), :nth-child(3)) {{ white-space: nowrap; }}
 .gh-diff em {{ color: var(--gh-quiet); }}
 .gh-diff caption {{ text-align: left; padding: .55rem .7rem; font-weight: 600;
   color: var(--gh-ink); background: var(--gh-soft); border-bottom: 1px solid var(--gh-line); }}
@@ -272,7 +274,8 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
 [class*="st-key-gh-card-"] button p {{ font-weight: 600; }}
 [class*="st-key-gh-card-"] button::after {{ content: ""; position: absolute; inset: 0; }}
 .st-key-gh-transcript, div:has(> .st-key-gh-transcript) {{ flex: none !important;
-  height: max(22rem, calc(100dvh - 12rem - var(--gh-composer, 8.5rem))) !important; }}
+  height: max(22rem, calc(100dvh - 12rem - var(--gh-composer, 8.5rem) - var(--gh-left, 0rem)))
+    !important; }}
 .st-key-gh-trail, div:has(> .st-key-gh-trail) {{ flex: none !important;
   height: max(22rem, calc(100dvh - 16.5rem)) !important; }}
 
@@ -284,9 +287,13 @@ ul.gh-votes {{ list-style: none; margin: 0; padding: 0; display: grid; gap: .55r
   .token.operator {{ color: var(--gh-wait); }}
   :is(.token.comment, .token.punctuation) {{ color: var(--gh-quiet); }}
 }}
+[data-testid^="stBaseButton-primary"]:enabled {{ background-color: var(--gh-primary);
+  border-color: var(--gh-primary); }}
+[data-testid^="stBaseButton-primary"]:enabled:hover {{ filter: brightness(1.12); }}
+:is([data-testid="stButtonGroup"] button, [data-testid="stTab"])[data-selected="true"] p {{
+  color: var(--gh-accent); }}
 [data-testid="stBaseButton-primary"] kbd {{ color: inherit; opacity: 1; }}
-[data-testid="stExpander"] summary [data-testid="stMarkdownContainer"] p {{
-  color: var(--gh-ink); }}
+[data-testid="stExpander"] summary {{ opacity: 1; }}
 
 .gh-revealed {{ animation: gh-gone 0s linear 70s forwards; }}
 @keyframes gh-gone {{ to {{ visibility: hidden; }} }}

@@ -32,7 +32,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def _contrast(one: str, other: str) -> float:
+def contrast(one: str, other: str) -> float:
     dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
@@ -41,10 +41,10 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize(("text", "ground"), PAIRS)
 def test_text_has_enough_contrast(theme: str, text: str, ground: str) -> None:
     palette = _palettes()[theme]
-    assert _contrast(palette[text], palette[ground]) >= 4.5
+    assert contrast(palette[text], palette[ground]) >= 4.5
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_edges_of_fields_can_be_seen(theme: str) -> None:
     palette = _palettes()[theme]
-    assert _contrast(palette["field"], palette["card"]) >= 3
+    assert contrast(palette["field"], palette["card"]) >= 3
