@@ -1,0 +1,93 @@
+"""Attacks on changes of DuckDB files: what triggers write, and what the way back does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from guard.address import FileAddress
+from guard.engines import open_change_engine, open_engine
+from guard.engines.base import Cancel, Change, ChangeCaps, ChangeEngine
+from guard.engines.child.summed import LARGE
+from guard.errors import Refused
+
+ROWS = LARGE + 1_000
+CAPS = ChangeCaps(max_rows=9 * ROWS, shown_rows=5, timeout_ms=60_000, lock_timeout_ms=500)
+SHA = "0" * 64
+SCRIPT = f"""
+CREATE TABLE t(id INT PRIMARY KEY, n INT); CREATE TABLE o(id INT);
+INSERT INTO t SELECT i, i FROM range({ROWS}) r(i); INSERT INTO o SELECT range FROM range(50);
+"""
+TRIGGERS = [
+    "CREATE TRIGGER g AFTER UPDATE ON t DELETE FROM o",
+    "CREATE TRIGGER g AFTER UPDATE ON t FOR EACH STATEMENT INSERT INTO o VALUES (1)",
+]
+FEW, ALL = "UPDATE t SET n = n + 1 WHERE id = 1", "UPDATE t SET n = n + 1"
+
+
+def run(file: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(file)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.duckdb"
+    run(path, SCRIPT)
+    return path
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[ChangeEngine]:
+    reader = open_engine("duckdb", FileAddress(path=file), source="s")
+    engine = open_change_engine("duckdb", FileAddress(path=file), source="s", reader=reader)
+    yield engine
+    engine.close()
+    reader.close()
+
+
+def others(file: Path) -> list[tuple[object, ...]]:
+    return run(file, "SELECT count(*), sum(id) FROM o")
+
+
+@pytest.mark.parametrize("sql", [FEW, ALL], ids=["one row", "very many"])
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_promise_06_what_a_trigger_would_write_cannot_be_approved(
+    file: Path, trigger: str, sql: str
+) -> None:
+    run(file, trigger)
+    before = others(file)
+    with opened(file) as engine, pytest.raises(Refused):
+        engine.preview(Change(source="s", sql=sql, targets=("t",)), CAPS, Cancel())
+    assert others(file) == before
+
+
+@pytest.mark.parametrize("sql", [FEW, ALL], ids=["one row", "very many"])
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_promise_06_a_trigger_made_after_the_preview_stops_what_was_approved(
+    file: Path, trigger: str, sql: str
+) -> None:
+    change = Change(source="s", sql=sql, targets=("t",))
+    with opened(file) as engine:
+        engine.preview(change, CAPS, Cancel())
+    run(file, trigger)
+    before = others(file)
+    with opened(file) as engine, pytest.raises(Refused):
+        engine.apply(change, CAPS, lambda _: None, Cancel())
+    assert others(file) == before
+    assert run(file, "SELECT n FROM t WHERE id = 1") == [(1,)]
+
+
+def test_promise_06_no_trigger_runs_in_a_way_back_unseen(file: Path) -> None:
+    change = Change(source="s", sql=FEW, targets=("t",))
+    with opened(file) as engine:
+        image = engine.apply(change, CAPS, lambda _: None, Cancel()).undo_image
+    run(file, TRIGGERS[0])
+    before = others(file)
+    with opened(file) as engine, pytest.raises(Refused):
+        engine.preview(Change(source="s", sql=None, undo_image=image), CAPS, Cancel())
+    assert others(file) == before
