@@ -4,7 +4,8 @@ Each rule replaces tokens by tokens that are valid in the same dialect, so the t
 the engine will do and renders to text the engine accepts:
 
 - PostgreSQL: an operator the parser has no sign for, `a ~= b`, becomes `a OPERATOR(~=) b`; a
-  constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`;
+  constant of a type it has no word for, `box '(0,0)'`, becomes `CAST('(0,0)' AS box)`, but for
+  the PATH of a column in JSON_TABLE and XMLTABLE, which is no type;
   `log10(x)`, which would be written as one of another type, becomes `log(x)`;
   `COLLATION FOR (x)` becomes the call it stands for, `substring(a SIMILAR b ESCAPE c)` the same
   with commas, and ORDER BY x USING < or > is ascending or descending.
@@ -46,9 +47,12 @@ BUILT_IN_OPERATORS = _READ | words(
 """Binary operators of `pg_operator` in `pg_catalog`, PostgreSQL 15."""
 _TYPES = words(
     "box circle line lseg path polygon macaddr macaddr8 pg_lsn pg_snapshot txid_snapshot tsquery "
-    "tsvector jsonpath bit varbit cidr xid xid8 tid cid"
+    "tsvector json jsonpath bit varbit cidr xid xid8 tid cid"
 )
 _TYPED_CONSTANT = re.compile(rf"\b(?:{'|'.join(sorted(_TYPES))})\s*'", re.IGNORECASE)
+
+_COLUMN_LISTS = words("json_table xmltable")
+"""In these PATH is no type: `id int PATH '$.id'` says where a column's value is."""
 
 _OPERAND_ENDS = frozenset(
     (
@@ -171,12 +175,18 @@ def _like(at: Token, kind: TokenType, text: str) -> Token:
 
 
 def _constants(found: Sequence[Token]) -> Iterator[Token]:
-    skip = False
+    skip, listed, before = False, [False], ""
     for word, after in zip(found, [*found[1:], None], strict=True):
         if skip:
             skip = False
             continue
-        typed = word.token_type != TokenType.IDENTIFIER and word.text.lower() in _TYPES
+        name = "" if word.token_type in QUOTED else word.text.lower()
+        if word.token_type == TokenType.L_PAREN:
+            listed.append(listed[-1] or before in _COLUMN_LISTS)
+        elif word.token_type == TokenType.R_PAREN and len(listed) > 1:
+            listed.pop()
+        before = name
+        typed = name in _TYPES and not (name == "path" and listed[-1])
         if not typed or after is None or after.token_type != TokenType.STRING:
             yield word
             continue

@@ -28,6 +28,17 @@ def respelled(sql: str, dialect: str) -> str:
         ("SELECT a->>'b'", "SELECT a ->> 'b'"),
         ("SELECT box '(0,0)'", "SELECT CAST('(0,0)' AS BOX)"),
         ("SELECT path FROM t WHERE box < line", "SELECT path FROM t WHERE box < line"),
+        ("SELECT json '{}', path '(0,0)'", "SELECT CAST('{}' AS JSON), CAST('(0,0)' AS PATH)"),
+        (
+            "SELECT path '(0,0)' FROM a, json_table(d, '$' COLUMNS (x text PATH '$.x')) AS t",
+            "SELECT CAST('(0,0)' AS PATH) FROM a, "
+            "JSON_TABLE(d, '$' COLUMNS(x TEXT PATH '$.x')) AS t",
+        ),
+        (
+            "SELECT 1 FROM xmltable('/r' PASSING d COLUMNS x int PATH '@x'), f(path '(0,0)')",
+            "SELECT 1 FROM XMLTABLE('/r' PASSING d COLUMNS x INT PATH '@x'), "
+            "F(CAST('(0,0)' AS PATH))",
+        ),
         ("SELECT '@@@' || a /* <^ */", "SELECT '@@@' || a /* <^ */"),
         ("SELECT make_date(year => 1)", "SELECT MAKE_DATE(year => 1)"),
         ("SELECT collation for (a || 'x')", "SELECT PG_COLLATION_FOR(a || 'x')"),
@@ -142,6 +153,8 @@ def test_mysql_interval_compares_numbers_where_it_has_several(sql: str, meant: s
         "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING >",
         "SELECT v FROM (VALUES (2), (NULL), (1)) AS t(v) ORDER BY v USING <",
         "SELECT log10(2.5::float8), log10(100), log10 FROM (VALUES (1)) AS t(log10)",
+        "SELECT x, y, json '[1]' ->> 0 FROM json_table(jsonb '{\"k\": [{\"x\": 1}, {}]}', '$.k[*]' "
+        "COLUMNS (x int PATH '$.x', NESTED PATH '$' COLUMNS (y text PATH '$.x'))) AS t",
     ],
 )
 def test_postgresql_gives_the_same_for_both_spellings(sql: str, postgres: ServerDatabase) -> None:
