@@ -13,7 +13,7 @@ from guard.engines.child.faults import Fault
 from guard.engines.postgres_capture import Counted
 from guard.engines.postgres_large import Sum
 from guard.engines.postgres_putback import unique_columns
-from guard.engines.postgres_references import Moved, hangs, may_look, regclass
+from guard.engines.postgres_references import Moved, checked_late, hangs, may_look, relation
 from guard.engines.postgres_session import Pair
 from guard.engines.postgres_stage import Stage, Staged, added
 from guard.engines.postgres_tables import (
@@ -52,9 +52,11 @@ def put_back(pair: Pair, stage: Stage, parts: Sequence[Rows | Sum]) -> Back:
             (`constraint`).
     """
     writer = pair.writer
-    references = references_of(writer, [p.staged.table.oid for p in parts])
-    moved = list(_moved(writer, parts, references)) if pair.silent else []
-    silent = pair.silent and may_look(writer, moved)
+    tables = [p.staged.table.oid for p in parts]
+    references = references_of(writer, tables)
+    silent = pair.silent and not checked_late(writer, tables)
+    moved = list(_moved(writer, parts, references)) if silent else []
+    silent = silent and may_look(writer, moved)
     before = stage.counted()
     writer.execute(
         "SET LOCAL session_replication_role = replica" if silent else "SET CONSTRAINTS ALL DEFERRED"
@@ -237,24 +239,23 @@ def _moved(
     """Yields every reference of which rows put back change an end, with the values to look for."""
     by_oid = {p.staged.table.oid: p.staged for p in parts}
     for reference in references:
-        for oid, columns, side in (
-            (reference.child, reference.child_columns, "before"),
-            (reference.parent, reference.parent_columns, "after"),
+        for side, (oid, columns, partition) in zip(
+            ("before", "after"), reference.ends, strict=True
         ):
             staged = by_oid.get(oid)
             if staged is None:
                 continue
-            keys = _keys_moved(staged, columns, side)
+            keys = _keys_moved(staged, columns, side, partition)
             if rows(writer, f"SELECT EXISTS ({keys})")[0][0]:
                 yield Moved(
                     reference=reference,
                     keys=keys,
-                    child=regclass(writer, reference.child),
-                    parent=regclass(writer, reference.parent),
+                    child=relation(writer, reference.child),
+                    parent=relation(writer, reference.parent),
                 )
 
 
-def _keys_moved(staged: Staged, columns: Sequence[str], side: str) -> str:
+def _keys_moved(staged: Staged, columns: Sequence[str], side: str, partition: bool) -> str:
     """Returns the query of the values of one end in rows of which it differs before and after."""
     if not set(columns) <= set(staged.table.names):
         raise Fault("not_exact")
@@ -266,6 +267,6 @@ def _keys_moved(staged: Staged, columns: Sequence[str], side: str) -> str:
     full = " AND ".join(f"x.{c.quoted} IS NOT NULL" for c in named)
     return (
         f"SELECT DISTINCT {cells} FROM {one} x LEFT JOIN {other} y ON {staged.on('x', 'y')} "
-        f"WHERE {full} AND ({staged.first_key('y')} IS NULL "
+        f"WHERE {full} AND ({str(partition).lower()} OR {staged.first_key('y')} IS NULL "
         f"OR NOT {staged.alike('x', 'y', list(columns))})"
     )

@@ -1,7 +1,8 @@
 """PostgreSQL as the write role: runs a change for real, sees every row it touched, rolls it back.
 
-A preview runs the statement twice in transactions of their own: the columns that differ are decided
-at execution. In the second one the change is also taken back, and what is left then is the proof.
+A preview runs the statement twice in transactions of their own that see the same rows: the columns
+that differ are decided at execution. In the second one the change is also taken back, and what is
+left then is the proof.
 """
 
 from __future__ import annotations
@@ -30,7 +31,15 @@ from guard.engines.postgres_images import found_in, replay
 from guard.engines.postgres_large import LARGE
 from guard.engines.postgres_largeimage import header_of, is_copied, staged, stands_as
 from guard.engines.postgres_schema import definer, state_of
-from guard.engines.postgres_session import Login, Pair, connected, paired, reading, run_one
+from guard.engines.postgres_session import (
+    Login,
+    Pair,
+    check_counts,
+    connected,
+    paired,
+    reading,
+    run_one,
+)
 from guard.engines.postgres_stage import Stage
 from guard.engines.postgres_tables import rows
 from guard.errors import OutcomeUnknown, SourceUnavailable, refuse
@@ -64,20 +73,22 @@ class PostgresChanges:
             with self._told(cancel), paired(self._login, caps, cancel) as pair:
                 found = performed(definer(pair.writer), _order(change, caps), prove=True)
             return _defined(found, {}, caps, started)
-        with self._told(cancel):
-            with paired(self._login, caps, cancel) as pair:
-                told(Reached(step="run", of=self._estimate(pair, change, caps)))
-                run, silent = self._ran(pair, change, caps, told)
-                fixed = silent if change.sql is None else True
-                fixed = fixed and is_fixed(pair.writer, change.sql, run.relations)
-                second = first = done(run, left_out={}, twice=not fixed)
-                told(Reached(step="back" if fixed else "run", of=first.total))
-                left = first.taken_back() if fixed else None
-            if not fixed:
+        with self._told(cancel), paired(self._login, caps, cancel) as pair:
+            told(Reached(step="run", of=self._estimate(pair, change, caps)))
+            run, silent = self._ran(pair, change, caps, told)
+            fixed = silent if change.sql is None else True
+            fixed = fixed and is_fixed(pair.writer, change.sql, run.relations)
+            second = first = done(run, left_out={}, twice=not fixed)
+            if fixed:
+                told(Reached(step="back", of=first.total))
+                left = first.taken_back()
+            else:
+                pair.writer.execute("ROLLBACK")
+                told(Reached(step="run", of=first.total))
                 if first.may_carry_now():
                     cancel.wait(1.0 - time.time() % 1.0)
-                with paired(self._login, caps, cancel) as pair:
-                    run, _ = self._ran(pair, change, caps, told)
+                with paired(self._login, caps, cancel, seeing=pair) as again:
+                    run, _ = self._ran(again, change, caps, told)
                     second = done(run, left_out={}, twice=True, first=first)
                     told(Reached(step="back", of=second.total))
                     left = second.taken_back()
@@ -136,6 +147,7 @@ class PostgresChanges:
         reading(pair.writer)
         if change.undo_image is not None:
             silent = _put_back(pair, stage, change.undo_image)
+        check_counts(pair.writer)
         return opened(pair, stage, caps, told, least=self._large), silent
 
     def find(self, undo_image: bytes) -> Found:

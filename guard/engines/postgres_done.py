@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import psycopg
@@ -184,7 +184,13 @@ class FewRows:
         """Returns the columns that differ from those of the first run."""
         if not isinstance(first, FewRows):
             return {}
-        return images.decided(first.found.tables, self.found.tables)
+        others = {t.table: t for t in first.found.tables}
+        alike = [
+            (_gone_first(others[t.table]), _gone_first(t))
+            for t in self.found.tables
+            if t.table in others and _touched(others[t.table]) == _touched(t)
+        ]
+        return images.decided([one for one, _ in alike], [other for _, other in alike])
 
     def tables(self, decided: Decided) -> tuple[TableDiff, ...]:
         """Returns what reviewers see."""
@@ -214,6 +220,17 @@ class FewRows:
             return None
 
 
+def _gone_first(table: TableChange) -> TableChange:
+    """Returns the rows that were there before the new ones: keys of those may differ in a run."""
+    return replace(table, rows=tuple(sorted(table.rows, key=lambda r: r.before is None)))
+
+
+def _touched(table: TableChange) -> tuple[Counter[str], list[Row]]:
+    """Returns how many rows of each kind, and how those that were there looked."""
+    olds = [row.before for row in table.rows if row.before is not None]
+    return Counter(row.kind for row in table.rows), olds
+
+
 def _left(table: TableChange, kept: frozenset[str]) -> Left:
     counts = Counter(row.kind for row in table.rows)
     return Left(table=table.table, counts=counts, kept=table.table in kept)
@@ -226,7 +243,8 @@ class _Comparing:
     first: Mapping[str, Sum]
     found: dict[str, Sequence[str]] = field(default_factory=dict)
 
-    def __call__(self, table: str, names: Sequence[str], sums: Sequence[str]) -> Sequence[str]:
+    def differing(self, table: str, names: Sequence[str], sums: Sequence[str]) -> Sequence[str]:
+        """Returns the columns whose sums differ."""
         other = self.first.get(table)
         differing = [
             name
@@ -236,6 +254,15 @@ class _Comparing:
         if differing:
             self.found[table] = differing
         return differing
+
+    def agrees(self, found: Sum) -> bool:
+        """Forgets what differs where the rows that were touched are not the same ones."""
+        table = found.staged.table.name
+        other = self.first.get(table)
+        same = other is not None and other.touches(found)
+        if not same:
+            self.found.pop(table, None)
+        return same
 
 
 class ManyRows:

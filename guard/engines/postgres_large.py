@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import psycopg
 
@@ -62,10 +63,27 @@ class Sum:
         """How many rows really changed."""
         return self.inserted + self.updated + self.deleted
 
+    def touches(self, other: Sum) -> bool:
+        """Returns whether both are about the same rows, as they were before."""
+        same = (self.counts, self.before_hash) == (other.counts, other.before_hash)
+        return same and self.staged.table == other.staged.table
+
     @property
     def counts(self) -> Mapping[str, int]:
         """How many of each kind."""
         return {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
+
+
+class Comparing(Protocol):
+    """Compares a second run with the first."""
+
+    def differing(self, table: str, names: Sequence[str], sums: Sequence[str]) -> Sequence[str]:
+        """Returns the columns of a table that had other sums in the first run."""
+        ...
+
+    def agrees(self, found: Sum) -> bool:
+        """Returns whether the first run touched the same rows; if not, nothing is left out."""
+        ...
 
 
 def fits(pair: Pair, counts: Mapping[int, Counted], leaves: Sequence[Leaf], least: int) -> bool:
@@ -88,9 +106,9 @@ class Large:
         heard: tuple[Heard, Heard],
         shown_rows: int,
         left_out: Mapping[str, Collection[str]],
-        second: Callable[[str, Sequence[str], Sequence[str]], Sequence[str]] | None = None,
+        second: Comparing | None = None,
     ) -> None:
-        """`second` is given a table, its columns and their sums, and says which to leave out."""
+        """`second` says which columns to leave out, in place of `left_out`."""
         self._pair = pair
         self._stage = stage
         self._olds, self._news = heard
@@ -213,7 +231,7 @@ class Large:
         if kinds["same"]:
             self._drop_same(staged)
             before_hash = None
-        return Sum(
+        found = Sum(
             staged=staged,
             inserted=kinds["inserted"],
             updated=kinds["updated"],
@@ -222,11 +240,14 @@ class Large:
             after_hash=after_hash,
             sums=sums,
         )
+        if left_out and self._second is not None and not self._second.agrees(found):
+            return replace(found, after_hash=self._hashed(staged, ())[1])
+        return found
 
     def _leaving_out(self, staged: Staged, sums: Sequence[str]) -> Sequence[str]:
         name = staged.table.name
         if self._second is not None:
-            return self._second(name, staged.table.names, sums)
+            return self._second.differing(name, staged.table.names, sums)
         return [c for c in staged.table.names if c in self._left_out.get(name, ())]
 
     def _hashed(self, staged: Staged, left_out: Sequence[str]) -> tuple[Counter[str], str]:

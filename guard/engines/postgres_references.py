@@ -17,26 +17,28 @@ def check_references(
     """Looks for references that hang, since the engine does not while triggers are off."""
     by_oid = {t.oid: (t, kept) for t, kept in parts}
     for reference in references:
-        for oid, columns, side in (
-            (reference.child, reference.child_columns, 0),
-            (reference.parent, reference.parent_columns, 1),
-        ):
+        for side, (oid, columns, partition) in enumerate(reference.ends):
             if oid in by_oid:
                 table, kept = by_oid[oid]
-                moved = _moved(table, kept, columns)
+                moved = _moved(table, kept, columns, partition)
                 _check_one(
                     writer, reference, table, columns, [p[side] or [] for p in moved if p[side]]
                 )
 
 
 def _moved(
-    table: Table, kept: Sequence[tuple[Texts | None, Texts | None]], columns: Sequence[str]
+    table: Table,
+    kept: Sequence[tuple[Texts | None, Texts | None]],
+    columns: Sequence[str],
+    partition: bool,
 ) -> list[tuple[Texts | None, Texts | None]]:
     """Returns the rows of which a reference, or what it points at, differs before and after."""
     places = [i for i, c in enumerate(table.names) if c in columns]
     if len(places) != len(set(columns)):
         raise Fault("not_exact")
-    return [(b, a) for b, a in kept if not b or not a or any(b[i] != a[i] for i in places)]
+    return [
+        (b, a) for b, a in kept if partition or not b or not a or any(b[i] != a[i] for i in places)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def hangs(writer: Connection, moved: Moved) -> bool:
 
 
 def may_look(writer: Connection, moved: Sequence[Moved]) -> bool:
-    """True when the login may read both ends of these references."""
+    """True when the login may read both ends of these references, and every row of them."""
     return _readable(
         writer,
         {
@@ -80,13 +82,29 @@ def may_look(writer: Connection, moved: Sequence[Moved]) -> bool:
 
 
 _READABLE = """
-SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')) FROM unnest($1::oid[],
+SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+  AND NOT row_security_active(a.attrelid)) FROM unnest($1::oid[],
   $2::text[]) AS u(o, n) JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
+"""
+_CHECKED_LATE = """
+WITH wanted AS (
+  SELECT o FROM unnest($1::oid[]) AS u(o)
+  UNION SELECT p.relid FROM unnest($1::oid[]) AS u(o), pg_partition_tree(u.o) p)
+SELECT EXISTS (SELECT FROM pg_index WHERE indrelid IN (SELECT o FROM wanted)
+  AND (indisunique OR indisexclusion) AND NOT indimmediate)
 """
 
 
+def checked_late(writer: Connection, oids: Sequence[int]) -> bool:
+    """True when one of these tables, or a partition of it, has a key that may be DEFERRABLE.
+
+    The engine checks such a key with a trigger, so it checks none while triggers are off.
+    """
+    return bool(rows(writer, _CHECKED_LATE, list(oids))[0][0])
+
+
 def may_check(writer: Connection, parts: Sequence[Part], references: Sequence[Reference]) -> bool:
-    """True when the login may read the other end of every reference that the rows move.
+    """True when the login may read every row of both ends of the references that the rows move.
 
     With triggers off the engine checks none, so whoever cannot look must leave them on.
     """
@@ -94,8 +112,8 @@ def may_check(writer: Connection, parts: Sequence[Part], references: Sequence[Re
     wanted = {
         (oid, name)
         for r in references
-        for own, columns in ((r.child, r.child_columns), (r.parent, r.parent_columns))
-        if own in by_oid and _moved(*by_oid[own], columns)
+        for own, columns, partition in r.ends
+        if own in by_oid and _moved(*by_oid[own], columns, partition)
         for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
         for name in names
     }
@@ -134,8 +152,8 @@ def _check_one(
     for part in chunks(wanted):
         found = rows(
             writer,
-            f"SELECT 1 FROM unnest({marks}) AS k({cells}) JOIN {regclass(writer, reference.child)}"
-            f" c ON {child} WHERE NOT EXISTS (SELECT 1 FROM {regclass(writer, reference.parent)} p"
+            f"SELECT 1 FROM unnest({marks}) AS k({cells}) JOIN {relation(writer, reference.child)}"
+            f" c ON {child} WHERE NOT EXISTS (SELECT 1 FROM {relation(writer, reference.parent)} p"
             f" WHERE {parent}) LIMIT 1",
             *[[key[n] for key in part] for n in range(len(places))],
         )
@@ -143,12 +161,15 @@ def _check_one(
             raise Fault("constraint")
 
 
-def regclass(connection: Connection, oid: int) -> str:
-    """Returns the name of a relation as SQL, with its schema."""
-    schema, relation = rows(
+def relation(connection: Connection, oid: int) -> str:
+    """Returns the rows that a foreign key of this relation is about, as SQL after FROM.
+
+    Those of tables that inherit from it do not count, those of its partitions do.
+    """
+    schema, name, partitioned = rows(
         connection,
-        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n "
+        "SELECT n.nspname, c.relname, c.relkind = 'p' FROM pg_class c JOIN pg_namespace n "
         "ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
         oid,
     )[0]
-    return f"{quoted(schema)}.{quoted(relation)}"
+    return f"{'' if partitioned else 'ONLY '}{quoted(schema)}.{quoted(name)}"

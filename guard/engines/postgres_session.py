@@ -94,10 +94,13 @@ def connected(login: Login) -> Connection:
 
 
 @contextlib.contextmanager
-def paired(login: Login, caps: ChangeCaps, cancel: Cancel) -> Iterator[Pair]:
+def paired(
+    login: Login, caps: ChangeCaps, cancel: Cancel, *, seeing: Pair | None = None
+) -> Iterator[Pair]:
     """Gives an open transaction and its witness; both sessions end with the block.
 
-    Whatever is not committed inside is rolled back by the server.
+    Whatever is not committed inside is rolled back by the server. With `seeing` both see the rows
+    as the witness of that pair does.
 
     Raises:
         Refused: the server is a standby or keeps no counts, so no preview can be exact.
@@ -108,16 +111,24 @@ def paired(login: Login, caps: ChangeCaps, cancel: Cancel) -> Iterator[Pair]:
         witness = stack.enter_context(contextlib.closing(connected(login)))
         stack.enter_context(_watched((writer, witness), caps, cancel))
         _check(writer)
+        check_counts(writer)
         check_login(writer, ddl=login.ddl)
         writer.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        if seeing is not None:
+            _see(writer, seeing.witness)
         _limit(writer, caps, login)
-        snapshot = rows(writer, "SELECT pg_export_snapshot()")[0][0]
         witness.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        witness.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        _see(witness, writer)
         _limit(witness, caps, login)
         reading(witness)
         xid = int(rows(writer, "SELECT pg_current_xact_id()::text")[0][0])
         yield Pair(writer=writer, witness=witness, xid=xid, silent=_may_be_silent(writer))
+
+
+def _see(connection: Connection, other: Connection) -> None:
+    """Lets a transaction that has not begun to read see what another one does."""
+    snapshot = rows(other, "SELECT pg_export_snapshot()")[0][0]
+    connection.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
 
 
 def _may_be_silent(writer: Connection) -> bool:
@@ -129,19 +140,34 @@ def _may_be_silent(writer: Connection) -> bool:
 
 
 def _check(writer: Connection) -> None:
-    standby, counts = rows(
-        writer, "SELECT pg_is_in_recovery(), current_setting('track_counts') = 'on'"
-    )[0]
-    if standby:
+    if rows(writer, "SELECT pg_is_in_recovery()")[0][0]:
         raise refuse(
             "preview.standby",
             "The write login leads to a standby server, where nothing can be run.",
             alternative="Point write_secret at the primary server.",
         )
+
+
+_COUNTS = """
+SELECT current_setting('track_counts') = 'on', EXISTS (SELECT FROM pg_proc
+  WHERE EXISTS (SELECT FROM unnest(proconfig) AS s WHERE lower(s) LIKE 'track_counts=%'))
+"""
+
+
+def check_counts(writer: Connection) -> None:
+    """Raises `Refused` where the server counts no rows, or a function may switch counting off."""
+    counts, switched = rows(writer, _COUNTS)[0]
     if not counts:
         raise refuse(
             "preview.no_counts",
             "The server counts no rows (track_counts is off), so no preview can be checked.",
+        )
+    if switched:
+        raise refuse(
+            "preview.no_counts",
+            "A function in this database switches the counting of rows off (track_counts), so no "
+            "preview can be checked.",
+            alternative="Take that setting off the function.",
         )
 
 

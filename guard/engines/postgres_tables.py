@@ -21,6 +21,9 @@ WHOLE = frozenset({21, 23, 20})
 """`int2`, `int4` and `int8`."""
 _PRINTED = frozenset({1042, 869, 18})
 """`bpchar`, `inet` and `"char"`: a cast to text gives them another form than the server prints."""
+_FIRST_MADE = 16_384
+"""Types from this number on are somebody's own, and so may be their cast to text.
+https://www.postgresql.org/docs/18/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class Column:
     def text(self, alias: str) -> str:
         """Returns the SQL for the value as text that reads back as the very same value."""
         place = f"{alias}.{self.quoted}"
-        if self.base in _PRINTED:
+        if self.base in _PRINTED or self.base >= _FIRST_MADE:
             return f"CASE WHEN {place} IS NOT NULL THEN format('%s', {place}) END"
         return f"{place}::text"
 
@@ -96,12 +99,28 @@ class Leaf:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A foreign key from `child` to `parent`, column by column."""
+    """A foreign key from `child` to `parent`, column by column.
+
+    Either may be a partition, of which only its own rows count; the roots are the topmost tables.
+    """
 
     child: int
     parent: int
+    child_root: int
+    parent_root: int
     child_columns: tuple[str, ...]
     parent_columns: tuple[str, ...]
+
+    @property
+    def ends(self) -> tuple[tuple[int, tuple[str, ...], bool], tuple[int, tuple[str, ...], bool]]:
+        """The child's and the parent's topmost table, its columns, and whether one partition of it.
+
+        A row can move into a partition or out of it with these columns as they were.
+        """
+        return (
+            (self.child_root, self.child_columns, self.child != self.child_root),
+            (self.parent_root, self.parent_columns, self.parent != self.parent_root),
+        )
 
 
 _RELATIONS = """
@@ -123,14 +142,19 @@ WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a
 ORDER BY a.attrelid, a.attnum
 """
 _REFERENCES = """
+WITH wanted AS (
+  SELECT o FROM unnest($1::oid[]) AS u(o)
+  UNION SELECT p.relid FROM unnest($1::oid[]) AS u(o), pg_partition_tree(u.o) p)
 SELECT k.conrelid::int8, k.confrelid::int8,
+  coalesce(pg_partition_root(k.conrelid)::oid, k.conrelid)::int8,
+  coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid)::int8,
   (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n),
   (SELECT array_agg(a.attname::text ORDER BY o) FROM unnest(k.confkey) WITH ORDINALITY u(n, o)
    JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n)
 FROM pg_constraint k
 WHERE k.contype = 'f' AND k.conparentid = 0
-  AND (k.conrelid = ANY ($1::oid[]) OR k.confrelid = ANY ($1::oid[]))
+  AND (k.conrelid IN (SELECT o FROM wanted) OR k.confrelid IN (SELECT o FROM wanted))
 """
 _DEFINITIONS = """
 WITH RECURSIVE wanted AS (
@@ -214,10 +238,19 @@ def named(connection: Connection, schema: str, relation: str) -> Table | None:
 
 
 def references_of(connection: Connection, oids: Sequence[int]) -> list[Reference]:
-    """Returns the foreign keys from or to these tables."""
+    """Returns the foreign keys from or to these tables or partitions of theirs."""
     return [
-        Reference(child=child, parent=parent, child_columns=tuple(a), parent_columns=tuple(b))
-        for child, parent, a, b in rows(connection, _REFERENCES, list(oids))
+        Reference(
+            child=child,
+            parent=parent,
+            child_root=child_root,
+            parent_root=parent_root,
+            child_columns=tuple(a),
+            parent_columns=tuple(b),
+        )
+        for child, parent, child_root, parent_root, a, b in rows(
+            connection, _REFERENCES, list(oids)
+        )
     ]
 
 
@@ -258,7 +291,7 @@ def ordered(
     parts: Sequence[tuple[Table, _T]], references: Iterable[Reference]
 ) -> list[tuple[Table, _T]]:
     """Returns the tables, children first; those in a circle in any order."""
-    above = [(r.child, r.parent) for r in references if r.child != r.parent]
+    above = [(r.child_root, r.parent_root) for r in references if r.child_root != r.parent_root]
     left, found = list(parts), []
     while left:
         inside = {t.oid for t, _ in left}
