@@ -41,12 +41,12 @@ def spelled(value: object) -> str:
     """Returns `canonical(plain(value))` in a fraction of the time. Raises what `plain` raises."""
     if isinstance(value, str):
         return _quoted(value if value.isascii() else clean_text(value))
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join([spelled(item) for item in value])}]"
     if value is True or value is False:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(plain(value))
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join([spelled(item) for item in value])}]"
     return canonical(plain(value))
 
 
@@ -58,10 +58,17 @@ def spelled_present(values: Mapping[str, object]) -> str:
     found = []
     for name, key in _in_order(tuple(values)):
         value = values[name]
-        if value is None or value == ():
+        if value is None:
             continue
-        # Most are ASCII text, which is clean as it is, and a call costs more than seeing that.
-        text = _quoted(value) if type(value) is str and value.isascii() else spelled(value)
+        # Most are plain text or small numbers, and a call costs more than seeing that.
+        if type(value) is str and value.isascii():
+            text = _quoted(value)
+        elif type(value) is int and abs(value) <= MAX_INTEGER:
+            text = str(value)
+        elif value == ():
+            continue
+        else:
+            text = spelled(value)
         found.append(key + text)
     return f"{{{','.join(found)}}}"
 

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -182,6 +183,77 @@ def test_a_lock_that_is_never_given_back_is_given_up(tmp_path):
         pass
     with theirs.held(5):
         pass
+
+
+class Late:
+    """Says that nothing came although it did, once `before` has returned."""
+
+    def __init__(self, answer: threading.Lock, before: Callable[[], object]) -> None:
+        self._answer, self._before = answer, before
+        self.release = answer.release
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        if timeout < 0:
+            return self._answer.acquire(blocking)
+        self._before()
+        return False
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_a_lock_that_comes_at_the_last_moment_is_not_lost(tmp_path, error):
+    mine, theirs = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    queue, held = mine._queue, theirs.take(1)
+
+    def before() -> None:
+        theirs.free(held)
+        while queue._wanted:
+            time.sleep(0.001)
+        if error is not None:
+            raise error
+
+    genuine = queue._answer
+    queue._answer = Late(genuine, before)
+    if error is None:
+        mine.free(mine.take(1))
+    else:
+        with pytest.raises(error):
+            mine.take(1)
+    queue._answer = genuine
+    held = theirs.take(1)
+    with pytest.raises(Unavailable, match="locked"):
+        mine.take(0.02)
+    theirs.free(held)
+    while queue._sent:  # until what had been waited for came, too late
+        time.sleep(0.001)
+    theirs.free(theirs.take(1))
+    mine.free(mine.take(1))
+
+
+def test_a_lock_given_up_at_the_last_moment_is_neither_lost_nor_held_twice(tmp_path):
+    inside: list[int] = []
+    came = [0, 0]
+
+    def work(number: int) -> None:
+        lock = FileLock(tmp_path / "lock")
+        for turn in range(300):
+            try:
+                with lock.held(0.0001 * (turn % 12)):
+                    inside.append(number)
+                    time.sleep(0.0005)
+                    assert inside == [number]
+                    inside.clear()
+                came[0] += 1
+            except Unavailable:
+                came[1] += 1
+        with lock.held(30):
+            pass
+        lock.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    assert min(came) > 0
+    with FileLock(tmp_path / "lock").held(1):
+        assert not inside
 
 
 def test_the_lock_goes_to_those_who_wait(tmp_path):
