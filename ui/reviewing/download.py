@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 
 from audit import AuditEvent, ExportFacts
@@ -17,6 +19,7 @@ from ui.webparts import Export, ExportRequest
 
 KIND = "change"
 """The part of the address that stands for these files: `/export/change/7.csv`."""
+_LINES = 5_000
 _TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
@@ -37,7 +40,7 @@ def make(parts: Parts, asked: ExportRequest, caller: Caller | None = None) -> Ex
         stored, tables = parts.review.inbox.whole(int(number), caller)
     except Illegal:
         return None
-    data = "".join(lines(tables, suffix)).encode()
+    pieces = [(len(text), zlib.compress(text, level=1)) for text in _encoded(tables, suffix)]
     rows = sum(len(t.rows) for t in tables)
     parts.log.append(
         AuditEvent(
@@ -46,7 +49,7 @@ def make(parts: Parts, asked: ExportRequest, caller: Caller | None = None) -> Ex
             outcome="success",
             summary=f"Downloaded {rows:,} rows of the diff of request #{stored.id}",
             session=stored.conversation,
-            parts=(ExportFacts(format=suffix, rows=rows, bytes=len(data)),),
+            parts=(ExportFacts(format=suffix, rows=rows, bytes=sum(size for size, _ in pieces)),),
         )
     )
     if not any(t.hidden for t in tables):
@@ -54,8 +57,18 @@ def make(parts: Parts, asked: ExportRequest, caller: Caller | None = None) -> Ex
     return Export(
         file_name=f"gatehouse-change-{stored.id}.{suffix}",
         media_type=_TYPES[suffix],
-        chunks=iter([data]),
+        chunks=(zlib.decompress(packed) for _, packed in pieces),
     )
+
+
+def _encoded(tables: Sequence[TableView], suffix: str) -> Iterator[bytes]:
+    """Yields the file in pieces, so that all of it is never held as text.
+
+    How long it is has to be recorded before the first piece leaves.
+    """
+    found = lines(tables, suffix)
+    while text := "".join(itertools.islice(found, _LINES)):
+        yield text.encode()
 
 
 def lines(tables: Sequence[TableView], suffix: str) -> Iterator[str]:
@@ -90,6 +103,12 @@ def _csv(tables: Sequence[TableView]) -> Iterator[str]:
                 if cells is not None:
                     named = safe(table.table)
                     writer.writerow([named, row.kind, image, *(safe(c) for c in cells)])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
+            yield _emptied(buffer)
+        yield _emptied(buffer)
+
+
+def _emptied(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
