@@ -159,13 +159,17 @@ def _quick(
     (table,) = tables
     if order.sql is not None and verb_of(order.sql, table) is None:
         return None
+    found = None
     with beside(connection) as old:
         old.execute("BEGIN TRANSACTION")
         old.execute(f"SELECT 1 FROM main.{table.quoted} LIMIT 1").fetchall()
-        connection.execute("BEGIN TRANSACTION")
-        found = _keyed(connection, old, order, table, most)
+        for way in (_replayed,) if order.sql is None else (_expected, _named):
+            connection.execute("BEGIN TRANSACTION")
+            found = way(connection, old, order, table, most)
+            if found is not None:
+                break
+            connection.execute("ROLLBACK")
     if found is None:
-        connection.execute("ROLLBACK")
         return None
     _capped(max(map(len, found)), order, table, most)
     before, after = ([typed(r, table) for r in rows] for rows in found)
@@ -187,24 +191,46 @@ def _capped(rows: int, order: Order, table: Table, most: int | None) -> None:
 _Texts = Sequence[Sequence[str | None]]
 
 
-def _keyed(
+def _expected(
     connection: duckdb.DuckDBPyConnection,
     old: duckdb.DuckDBPyConnection,
     order: Order,
     table: Table,
     most: int | None,
 ) -> tuple[_Texts, _Texts] | None:
-    if order.sql is not None:
-        if not can_name(order.sql, table):
+    """Runs the very statement; returns the rows before and after where they are as guessed."""
 
-            def counted(rows: int) -> None:
-                _capped(rows, order, table, most)
+    def counted(rows: int) -> None:
+        _capped(rows, order, table, most)
 
-            return expected(connection, old, order.sql, table, counted)
-        try:
-            return run_quick(connection, old, order.sql, table)
-        except duckdb.BinderException:
-            return None
+    return expected(connection, old, order.sql or "", table, counted)
+
+
+def _named(
+    connection: duckdb.DuckDBPyConnection,
+    old: duckdb.DuckDBPyConnection,
+    order: Order,
+    table: Table,
+    _most: int | None,
+) -> tuple[_Texts, _Texts] | None:
+    """Runs the change and lets it name its rows; None where that is not the same."""
+    sql = order.sql or ""
+    if not can_name(sql, table):
+        return None
+    try:
+        return run_quick(connection, old, sql, table)
+    except (duckdb.BinderException, duckdb.ConstraintException):
+        return None  # RETURNING moves a row, which one that others refer to may not be
+
+
+def _replayed(
+    connection: duckdb.DuckDBPyConnection,
+    old: duckdb.DuckDBPyConnection,
+    order: Order,
+    table: Table,
+    _most: int | None,
+) -> tuple[_Texts, _Texts] | None:
+    """Puts the rows of an image back; returns them before and after."""
     image = (order.image or {})["tables"][table.name]
     if image["columns"] != list(table.columns) or image["types"] != list(table.types):
         raise Fault("changed_since")

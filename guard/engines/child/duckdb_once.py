@@ -146,8 +146,8 @@ def _named(its: _Try) -> Rows | None:
         named = its.connection.execute(
             f"{sql.rstrip().rstrip(';')}\nRETURNING {table.texts}"
         ).fetchall()
-    except duckdb.BinderException:
-        return None
+    except (duckdb.BinderException, duckdb.ConstraintException):
+        return None  # RETURNING moves a row, which one that others refer to may not be
     its.counted(len(named))
     keys = [tuple(row[i] for i in places) for row in named]
     verb = verb_of(sql, table)

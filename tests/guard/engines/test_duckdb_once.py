@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -123,3 +124,27 @@ def test_a_file_that_another_process_writes_is_busy(
     monkeypatch.setattr("fcntl.lockf", held)
     with pytest.raises(Fault, match="busy"):
         _previewed(file, "UPDATE t SET size = 7")
+
+
+@pytest.mark.parametrize("where", [" WHERE id = 1", " WHERE id < 4", ""])
+def test_promise_06_a_row_that_others_refer_to_is_changed_as_it_was_shown(
+    file: Path, where: str
+) -> None:
+    """With RETURNING the engine moves the row, which then is still referred to."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE TABLE c(x INTEGER REFERENCES t(id)); INSERT INTO c VALUES (1)")
+    order = Order(
+        sql=f"UPDATE t SET size = size + 1{where}", image=None, targets=("t",), max_rows=100,
+        timeout_ms=9_000, lock_timeout_ms=100,
+    )  # fmt: skip
+    writer = DuckdbWriter(file, memory=1 << 28, threads=1)
+    shown = writer.preview(order, Stop(writer.interrupt))
+    assert shown.verified
+    done = writer.run(order, Stop(writer.interrupt))
+    writer.commit()
+    assert done.tables == shown.tables
+    back = replace(order, sql=None, image=done.image)
+    assert writer.preview(back, Stop(writer.interrupt)).verified
+    writer.run(back, Stop(writer.interrupt))
+    writer.commit()
+    assert writer.find(done.image) == "before"
