@@ -24,6 +24,8 @@ class Grants:
     views: AbstractSet[str] = frozenset()
     shadows: AbstractSet[str] = frozenset()
     whole: AbstractSet[str] = frozenset()
+    nowhere: AbstractSet[str] = frozenset()
+    """Names that are no table's of the database: those of the statement's own WITH."""
 
 
 class Authorizer:
@@ -67,6 +69,8 @@ class Authorizer:
             return inner in grants.views
         if table in _SCHEMA:
             return column == "rowid"
+        if table in grants.nowhere:
+            return column == ""
         return table in words.TABLE_FUNCTIONS or table in grants.shadows
 
     def _pragma(self, name: str, argument: str) -> bool:
@@ -81,14 +85,16 @@ def second_look(
     """Returns `grants` with the views, and with what belongs to tables whose every column is read.
 
     Their own shadow tables (full-text indexes keep their rows there), hidden columns and
-    description. None where none of it concerns what was denied. Asked only after a refusal, because
-    it costs more than a small statement: the guard writes statements anew without views.
+    description. So are the names of a WITH, which are asked for where none of its columns is taken,
+    as for `count(*)`. None where none of it concerns what was denied. Asked only after a refusal,
+    because it costs more than a small statement: the guard writes statements anew without views.
     """
     kinds = {fold(name): kind for _, name, kind, *_ in connection.execute("PRAGMA main.table_list")}
     views = {name for name, kind in kinds.items() if kind == "view"}
     wanted = {t for t in grants.readable if _concerns(t, denied)}
     whole = {t for t in wanted if _columns(connection, t) <= grants.readable[t]}
-    if not whole and views.isdisjoint(denied):
+    nowhere = _nowhere(connection, denied - kinds.keys())
+    if not whole and not nowhere and views.isdisjoint(denied):
         return None
     shadows = {
         name
@@ -96,7 +102,17 @@ def second_look(
         if kind == "shadow"
         and any(kinds.get(t) == "virtual" and name.startswith(f"{t}_") for t in whole)
     }
-    return Grants(readable=grants.readable, views=views, shadows=shadows, whole=whole)
+    return Grants(
+        readable=grants.readable, views=views, shadows=shadows, whole=whole, nowhere=nowhere
+    )
+
+
+def _nowhere(connection: sqlite3.Connection, names: AbstractSet[str]) -> set[str]:
+    """Returns the names that are not those of a table-valued function either."""
+    if not names:
+        return set()
+    modules = {fold(name) for (name,) in connection.execute("PRAGMA module_list")}
+    return {n for n in names - modules if not n.startswith(("pragma_", "sqlite_"))}
 
 
 def _concerns(table: str, denied: AbstractSet[str]) -> bool:
