@@ -130,7 +130,7 @@ _Reader = Callable[["Expressions", exp.Expr, Place], Value]
 
 @dataclass(kw_only=True)
 class Expressions:
-    """Reads expressions for `guard.resolve`, which owns the queries."""
+    """Reads expressions for `guard.resolver`, which owns the queries."""
 
     ledger: Ledger
     queries: Queries

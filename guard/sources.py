@@ -17,7 +17,7 @@ from guard.scopes import NOTHING, Outputs, Relation, Scope, table_outputs
 
 @dataclass(kw_only=True)
 class Sources(ABC):
-    """Brings the relations of FROM and WITH into scope; `guard.resolve` adds the queries.
+    """Brings the relations of FROM and WITH into scope; `guard.resolver` adds the queries.
 
     `tables` and `writes` are the base tables touched and changed, in the order they were met.
     """

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from guard.catalog import Table
 from guard.expressions import Place
 from guard.names import fold
+from guard.resolver import Resolver
 from guard.scopes import EMPTY, Output, Outputs, Relation, Scope, table_outputs
-
-if TYPE_CHECKING:
-    from guard.resolve import Resolver
 
 
 def resolve_change(tree: exp.Expr, reads: Resolver) -> None:
