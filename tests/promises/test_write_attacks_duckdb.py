@@ -91,3 +91,16 @@ def test_promise_06_no_trigger_runs_in_a_way_back_unseen(file: Path) -> None:
     with opened(file) as engine, pytest.raises(Refused):
         engine.preview(Change(source="s", sql=None, undo_image=image), CAPS, Cancel())
     assert others(file) == before
+
+
+@pytest.mark.parametrize("where", ["id = 1", "id < 20", "true"])
+def test_what_was_previewed_of_rows_that_others_refer_to_can_be_applied(
+    file: Path, where: str
+) -> None:
+    run(file, "CREATE TABLE c(t INT REFERENCES t(id)); INSERT INTO c VALUES (1)")
+    change = Change(source="s", sql=f"UPDATE t SET n = n + 1 WHERE {where}", targets=("t",))
+    with opened(file) as engine:
+        shown = engine.preview(change, CAPS, Cancel())
+        done = engine.apply(change, CAPS, lambda _: None, Cancel())
+        assert done.diff.fingerprint(SHA) == shown.fingerprint(SHA)
+    assert run(file, "SELECT n FROM t WHERE id = 1") == [(2,)]
