@@ -185,12 +185,12 @@ class FewRows:
         if not isinstance(first, FewRows):
             return {}
         others = {t.table: t for t in first.found.tables}
-        alike = [
-            (_gone_first(others[t.table]), _gone_first(t))
+        found = {
+            t.table: _differing(_gone_first(others[t.table]), _gone_first(t))
             for t in self.found.tables
             if t.table in others and _touched(others[t.table]) == _touched(t)
-        ]
-        return images.decided([one for one, _ in alike], [other for _, other in alike])
+        }
+        return {table: names for table, names in found.items() if names}
 
     def tables(self, decided: Decided) -> tuple[TableDiff, ...]:
         """Returns what reviewers see."""
@@ -225,6 +225,30 @@ def _gone_first(table: TableChange) -> TableChange:
     return replace(table, rows=tuple(sorted(table.rows, key=lambda r: r.before is None)))
 
 
+def _differing(one: TableChange, other: TableChange) -> list[str]:
+    """Returns the columns that differ between the same rows of two runs.
+
+    Where the keys of new rows do, nothing says which is which: then the values of a column count,
+    wherever they stand.
+    """
+    found = images.decided([one], [other]).get(one.table, [])
+    if not set(found) & set(one.primary_key):
+        return found
+    sides = (one.rows, other.rows)
+
+    def differs(place: int) -> bool:
+        olds, news = (
+            [
+                [repr(r.after[place]) for r in rows if r.after and (not r.before) == new]
+                for rows in sides
+            ]
+            for new in (False, True)
+        )
+        return olds[0] != olds[1] or sorted(news[0]) != sorted(news[1])
+
+    return [n for n in found if n in one.primary_key or differs(one.columns.index(n))]
+
+
 def _touched(table: TableChange) -> tuple[Counter[str], list[Row]]:
     """Returns how many rows of each kind, and how those that were there looked."""
     olds = [row.before for row in table.rows if row.before is not None]
@@ -244,13 +268,20 @@ class _Comparing:
     found: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def differing(self, table: str, names: Sequence[str], sums: Sequence[str]) -> Sequence[str]:
-        """Returns the columns whose sums differ."""
+        """Returns the columns whose sums differ.
+
+        Where a key does, nothing says which new row is which: then the values of a column count,
+        wherever they stand.
+        """
         other = self.first.get(table)
-        differing = [
-            name
-            for name, one, two in zip(names, sums, other.sums if other else sums, strict=True)
-            if one != two
-        ]
+        if other is None:
+            return []
+        unlike = [one != two for one, two in zip(sums, other.sums, strict=True)]
+        differing = [n for n, is_unlike in zip(names, unlike, strict=False) if is_unlike]
+        key = set(other.staged.table.primary_key)
+        if key & set(differing):
+            values = dict(zip(names, unlike[len(names) :], strict=True))
+            differing = [n for n in differing if n in key or values[n]]
         if differing:
             self.found[table] = differing
         return differing

@@ -45,8 +45,8 @@ SELECT count(*) = 0 FROM pg_index WHERE indrelid = ANY ($1::oid[])
 class Sum:
     """The net change of one table, whose rows stand in `staged`.
 
-    `shown` are the first rows in key order. `sums` tell one column's values from others, in key
-    order, where they were asked for.
+    `shown` are the first rows in key order. `sums` tell one column's values from others, where they
+    were asked for: for each column in key order, then for each in any order.
     """
 
     staged: Staged
@@ -304,12 +304,16 @@ class Large:
         )
 
     def _column_sums(self, staged: Staged) -> tuple[str, ...]:
-        """Returns one number a column, of its new values and where they stand in key order."""
+        """Returns one number a column, of its new values and where they stand in key order.
+
+        Then come as many again, of the values wherever they stand.
+        """
         if self._second is None:
             return ()
         parts = ", ".join(
-            f"coalesce(sum(hashtextextended(n || coalesce('=' || {c.text('o')}, ''), 0)::numeric), "
-            "0)::text"
+            f"coalesce(sum(hashtextextended({place} || coalesce('=' || {c.text('o')}, ''), 0)"
+            "::numeric), 0)::text"
+            for place in ("n", "''")
             for c in staged.columns
         )
         found = rows(

@@ -49,7 +49,8 @@ class Column:
         """Returns the SQL for the value as text that reads back as the very same value."""
         place = f"{alias}.{self.quoted}"
         if self.base in _PRINTED or self.base >= _FIRST_MADE:
-            return f"CASE WHEN {place} IS NOT NULL THEN format('%s', {place}) END"
+            # IS NOT NULL is false of a composite value with a null in it.
+            return f"CASE WHEN {place} IS DISTINCT FROM NULL THEN format('%s', {place}) END"
         return f"{place}::text"
 
 
