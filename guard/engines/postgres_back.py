@@ -13,7 +13,7 @@ from guard.engines.child.faults import Fault
 from guard.engines.postgres_capture import Counted
 from guard.engines.postgres_large import Sum
 from guard.engines.postgres_putback import unique_columns
-from guard.engines.postgres_references import Moved, checked_late, hangs, may_look, relation
+from guard.engines.postgres_references import Moved, hangs, may_look, never_silent, relation
 from guard.engines.postgres_session import Pair
 from guard.engines.postgres_stage import Stage, Staged, added
 from guard.engines.postgres_tables import (
@@ -54,7 +54,7 @@ def put_back(pair: Pair, stage: Stage, parts: Sequence[Rows | Sum]) -> Back:
     writer = pair.writer
     tables = [p.staged.table.oid for p in parts]
     references = references_of(writer, tables)
-    silent = pair.silent and not checked_late(writer, tables)
+    silent = pair.silent and not never_silent(writer, tables)
     moved = list(_moved(writer, parts, references)) if silent else []
     silent = silent and may_look(writer, moved)
     before = stage.counted()

@@ -14,7 +14,7 @@ from guard.engines.child.faults import Fault
 from guard.engines.child.images import Row
 from guard.engines.postgres_capture import Found, text_of
 from guard.engines.postgres_putback import Texts, arrays, chunks, given, put_back, same
-from guard.engines.postgres_references import check_references, checked_late, may_check
+from guard.engines.postgres_references import check_references, may_check, never_silent
 from guard.engines.postgres_session import Pair
 from guard.engines.postgres_tables import (
     Connection,
@@ -83,8 +83,8 @@ def _texts(row: Row | None) -> Texts | None:
 def replay(pair: Pair, image: Mapping[str, Any]) -> bool:
     """Puts every row back as it was; returns whether that was done with triggers switched off.
 
-    They stay on where the role may not switch them off, or not see what they check, and where the
-    engine checks a key with one.
+    They stay on where the role may not switch them off, or not see what they check, where the
+    engine checks a key with one, and where one would run all the same.
 
     Raises:
         Fault: a row is not as the change left it (`changed_since`), or a reference would hang
@@ -98,7 +98,7 @@ def replay(pair: Pair, image: Mapping[str, Any]) -> bool:
     ]
     tables = [t.oid for t, _ in parts]
     references = references_of(writer, tables)
-    silent = pair.silent and not checked_late(writer, tables)
+    silent = pair.silent and not never_silent(writer, tables)
     if not silent or not may_check(writer, parts, references):
         writer.execute("SET CONSTRAINTS ALL DEFERRED")
         put_back(writer, ordered(parts, references), whole=False)

@@ -86,21 +86,26 @@ SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')
   AND NOT row_security_active(a.attrelid)) FROM unnest($1::oid[],
   $2::text[]) AS u(o, n) JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
 """
-_CHECKED_LATE = """
+_NEVER_SILENT = """
 WITH wanted AS (
   SELECT o FROM unnest($1::oid[]) AS u(o)
   UNION SELECT p.relid FROM unnest($1::oid[]) AS u(o), pg_partition_tree(u.o) p)
 SELECT EXISTS (SELECT FROM pg_index WHERE indrelid IN (SELECT o FROM wanted)
   AND (indisunique OR indisexclusion) AND NOT indimmediate)
+  OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (SELECT o FROM wanted)
+    AND tgenabled IN ('A', 'R'))
+  OR EXISTS (SELECT FROM pg_rewrite WHERE ev_class IN (SELECT o FROM wanted)
+    AND ev_enabled IN ('A', 'R'))
 """
 
 
-def checked_late(writer: Connection, oids: Sequence[int]) -> bool:
-    """True when one of these tables, or a partition of it, has a key that may be DEFERRABLE.
+def never_silent(writer: Connection, oids: Sequence[int]) -> bool:
+    """True when triggers of one of these tables, or a partition of it, must stay as they are.
 
-    The engine checks such a key with a trigger, so it checks none while triggers are off.
+    The engine checks a DEFERRABLE key with a trigger, so it checks none while triggers are off; and
+    a trigger or rule that is enabled ALWAYS or for replicas would run just then.
     """
-    return bool(rows(writer, _CHECKED_LATE, list(oids))[0][0])
+    return bool(rows(writer, _NEVER_SILENT, list(oids))[0][0])
 
 
 def may_check(writer: Connection, parts: Sequence[Part], references: Sequence[Reference]) -> bool:

@@ -156,6 +156,20 @@ def test_a_change_that_somebodys_cast_to_text_hides_is_shown_and_taken_back(plac
     assert place.database.execute("SELECT DISTINCT format('%s', m) FROM p") == [("a",)]
 
 
+def test_rows_of_a_trigger_that_is_always_on_are_named_as_what_an_undo_leaves(place: Place) -> None:
+    place.make(
+        "CREATE TABLE p(id int PRIMARY KEY, n int); INSERT INTO p SELECT i, i "
+        "FROM generate_series(1, 20) i; CREATE TABLE log(id serial PRIMARY KEY, n int);"
+        "CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+        "$$BEGIN INSERT INTO log(n) VALUES (new.n); RETURN NULL; END$$;"
+        "CREATE TRIGGER told AFTER UPDATE ON p FOR EACH ROW EXECUTE FUNCTION told();"
+        "ALTER TABLE p ENABLE ALWAYS TRIGGER told"
+    )
+    diff = place.preview("UPDATE p SET n = n + 1")
+    assert not diff.undo_verified
+    assert any(note.startswith("Undo will not remove") for note in diff.undo_notes)
+
+
 def test_a_composite_value_of_nulls_is_no_null(place: Place) -> None:
     place.make(
         "CREATE TYPE pair AS (a int, b int); CREATE TABLE p(id int PRIMARY KEY, c pair);"
