@@ -13,13 +13,14 @@ from typing import Protocol
 
 import duckdb
 import psycopg
+import pytest
 from pydantic import TypeAdapter
 
 from guard.address import FileAddress
 from guard.diff import Cell, Diff
 from guard.engines import faults, open_change_engine, open_engine
 from guard.engines.base import Cancel, Captured, Change, ChangeCaps, ChangeEngine
-from guard.engines.child import writing
+from guard.engines.child import duckdb_capture, duckdb_large, duckdb_once, writing
 from guard.engines.child.duckdb_writer import DuckdbWriter
 from guard.engines.child.faults import Fault
 from guard.engines.child.reader import Stop
@@ -239,7 +240,8 @@ def ground(
     """Gives a fresh database of the engine with all tables.
 
     `in_place` previews in the SQLite file itself, as is done with large ones; `large` compares
-    whole tables there, or rows on the PostgreSQL server, as is done when very many rows change.
+    whole tables there and in DuckDB, or rows on the PostgreSQL server, as is done when very many
+    rows change.
     """
     if engine == "postgres":
         with fresh_database("postgres") as database, _post(database, large=large) as found:
@@ -259,7 +261,10 @@ def ground(
             ).fetchall():
                 order.setdefault(table, []).append(column)
     if engine == "duckdb":
-        yield Duck(path, Inside(DuckdbWriter(path, memory=1 << 29, threads=1)), order)
+        with pytest.MonkeyPatch.context() as patched:
+            for part in (duckdb_capture, duckdb_large, duckdb_once) if large else ():
+                patched.setattr(part, "LARGE", 0)
+            yield Duck(path, Inside(DuckdbWriter(path, memory=1 << 29, threads=1)), order)
         return
     if in_place or large:
         writer_role = SqliteWriter(path, copy_bytes=0, large_steps=0 if large else 1_000)

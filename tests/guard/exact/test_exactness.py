@@ -26,7 +26,8 @@ REFUSALS = {"engine.constraint", "engine.types", "engine.meaning", "engine.arith
 
 
 @pytest.fixture(
-    scope="module", params=[*ENGINES, "sqlite in place", "sqlite large", "postgres large"]
+    scope="module",
+    params=[*ENGINES, "sqlite in place", "sqlite large", "duckdb large", "postgres large"],
 )
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
