@@ -11,7 +11,7 @@ from guard.catalog import Catalog, Column
 from guard.classify import classify
 from guard.errors import Refused, refuse
 from guard.rewriting.filters import RowFilter
-from guard.rewriting.spelling import as_faithful, faithful, meaning, render
+from guard.rewriting.spelling import as_faithful, constants, faithful, meaning, render
 from guard.rewriting.tables import Tables
 from guard.statement import Statement, parse
 from guard.tracing import Output, Walk
@@ -21,15 +21,16 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
     """Returns the statement that `tree` is written as; the tree is spent.
 
     Parsed again, the text gives the same tree; or, where the dialect has two spellings of one
-    thing, a tree that is written as the same text and whose `outputs` carry the same. Judged again,
-    it is a read of what was allowed and of what row filters read. No table is read past its filter.
+    thing, a tree that is written as the same text, with the same constants, and whose `outputs`
+    carry the same. Judged again, it is a read of what was allowed and of what row filters read. No
+    table is read past its filter.
 
     Raises:
         Refused: `rewrite.changed`, `rewrite.too_long`, `rewrite.unfiltered` or
             `rewrite.unspeakable`.
     """
     dialect = tables.catalog.dialect
-    meant = meaning(tree)  # rendering may change the tree
+    meant, told = meaning(tree), constants(tree)  # rendering may change the tree
     sql = render(tree, dialect)
     try:
         final = parse(sql, dialect)
@@ -41,6 +42,8 @@ def settled(tree: exp.Expression, tables: Tables, outputs: Sequence[Output]) -> 
     read = as_faithful(final.tree, dialect)
     if meaning(read) != meant:
         read = _in_other_words(final, known, outputs)
+        if constants(read) != told:
+            raise _changed()
     if next(tables.unfiltered(read), None) is not None:
         raise refuse("rewrite.unfiltered", "The guard could not limit the rows of this statement.")
     access = classify(final, known)

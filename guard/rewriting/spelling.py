@@ -96,6 +96,15 @@ def meaning(tree: exp.Expression) -> Meaning:
     return type(tree), hash(tree)
 
 
+def constants(tree: exp.Expression) -> list[tuple[bool, str]]:
+    """Returns the numbers and texts of a tree, sorted, each with whether it is a text.
+
+    Text between dollars counts as the text it is.
+    """
+    found = tree.find_all(exp.Literal, exp.RawString)
+    return sorted((not isinstance(n, exp.Literal) or n.is_string, str(n.this)) for n in found)
+
+
 def as_faithful(tree: exp.Expression, dialect: str) -> exp.Expression:
     """Returns the tree of rendered text as a faithful one; `tree` itself where it is one."""
     named = dialect in _NAMED and tree.find(*_NAMED[dialect]) is not None

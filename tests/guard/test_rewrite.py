@@ -476,6 +476,17 @@ def test_other_words_must_carry_the_same_columns(monkeypatch: pytest.MonkeyPatch
     assert refused("SELECT city FROM guests", "duckdb") == "rewrite.changed"
 
 
+def test_promise_02_other_words_must_hold_the_same_constants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The text is the one spelling of its tree and shows the same column, of other rows."""
+    asked = "SELECT city FROM rooms WHERE number = $$1$$"
+    text = guarded(asked, "duckdb").sql
+    assert "= '1'" in text
+    monkeypatch.setattr("guard.rewriting.settled.render", lambda *_: text.replace("= '1'", "= '2'"))
+    assert refused(asked, "duckdb") == "rewrite.changed"
+
+
 def test_a_comma_in_sqlite_stays_a_join_the_engine_may_reorder() -> None:
     assert "CROSS" not in guarded("SELECT 1 FROM rooms, stays", "sqlite").sql
 
