@@ -245,13 +245,15 @@ class Review(Voting):
         Raises:
             Illegal: not approved (any more), or another process applies it.
             Drifted: the rows have changed; nothing ran and it waits for review again.
-            Refused: the policy does not allow it any more.
+            Refused: an agent asks, or the policy does not allow it any more.
             Interrupted, SourceUnavailable: nothing was committed; it stays approved.
             OutcomeUnknown: a person must look; it stands as unknown.
         """
         caller = self._current(caller)
         self.expire()
         stored = self._load(change, caller)
+        if caller.channel == "agent":
+            raise refuse("apply.agent", "An agent never applies a change.")
         if stored.state != "approved":
             raise Illegal(f"Request #{change} is {stored.state}, so it cannot be applied.")
         if not (caller.principal.roles & REVIEWERS or stored.author == caller.principal.id):

@@ -121,6 +121,8 @@ class StoredChange(ChangeSummary):
 
 
 _t = change_requests
+_LAST = 2**63 - 1
+"""No id is larger; the drivers cannot even ask for one that is."""
 
 
 def create(
@@ -147,7 +149,9 @@ def create(
 
 
 def find(conn: Connection, change: int) -> StoredChange | None:
-    """Returns the request, or None."""
+    """Returns the request, or None; any number may be asked for."""
+    if abs(change) > _LAST:
+        return None
     row = conn.execute(select(*columns(StoredChange, _t)).where(_t.c.id == change)).first()
     return build(StoredChange, row) if row else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -171,3 +172,30 @@ def test_others_requests_do_not_exist_for_who_would_withdraw_them(company: Compa
         said.append(str(refused.value).replace(str(number), "N"))
     assert said[0] == said[1]
     assert state(company, change) == "pending"
+
+
+def test_promise_06_an_agent_applies_nothing_for_the_person_it_works_for(company: Company) -> None:
+    change = propose(company)
+    assert approve(company, change)
+    ana = company.caller("ana")
+    agent = ana.within(session="s", request="r", channel="agent")
+    with pytest.raises(Refused) as refused:
+        company.parts.review.apply(change, agent)
+    assert refused.value.refusal.rule == "apply.agent"
+    assert state(company, change) == "approved"
+    company.parts.review.apply(change, ana)
+    assert state(company, change) == "executed"
+
+
+def test_a_number_that_no_request_can_have_is_none(company: Company) -> None:
+    review, rita = company.parts.review, company.caller("rita")
+    acts: tuple[Callable[[int], object], ...] = (
+        lambda n: review.apply(n, rita),
+        lambda n: review.withdraw(n, rita),
+        lambda n: review.reject(n, rita, "No"),
+        lambda n: review.inbox.view(n, rita),
+    )
+    for number in (10**30, -(10**30)):
+        for act in acts:
+            with pytest.raises(Illegal, match="no change request"):
+                act(number)
