@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from audit.encoding import timestamp
+from audit.entry import prepare as prepare_entry
 from audit.errors import AuditError, Flooded, Unavailable
 from audit.event import INTENT, SYSTEM, AuditEvent
 from audit.flood import OPENERS, Flood, is_refusal, refused
@@ -18,7 +19,6 @@ from audit.record import Receipt
 from audit.remotes import INTERVAL_S, Remotes
 from audit.room import Gauge
 from audit.sequencer import Take
-from audit.sequencer import prepare as prepare_entry
 from audit.sinks import Anchor, Sink
 from audit.storage import Head
 from audit.writer import Results, Writer

@@ -65,6 +65,14 @@ class FileLock:
         finally:
             self._inside.release()
 
+    def is_free(self) -> bool:
+        """True when nobody held the lock a moment ago. Not for a thread that is inside."""
+        with self._inside:
+            free = self._descriptor >= 0 and _try_lock(self._descriptor)
+            if free:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            return free
+
     def close(self) -> None:
         """Closes the file, once nobody is inside; can be called again."""
         with self._inside:

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from audit.appending import LogAppender
 from audit.courier import Courier
+from audit.entry import prepare as prepare_entry
 from audit.errors import AuditError
 from audit.event import SYSTEM, Actor, AuditEvent, Outcome
 from audit.flood import Flood
@@ -31,7 +32,6 @@ from audit.rotation import keys_for, rotated
 from audit.sealing import Archive, Segment
 from audit.search import Search
 from audit.sequencer import Sequencer, check_mac
-from audit.sequencer import prepare as prepare_entry
 from audit.sinks import FileSink, Sink
 from audit.writer import Writer
 
@@ -63,13 +63,14 @@ class AuditLog(LogAppender):
         self._storage = storage = opened.storage
         self._file_sink = FileSink(layout.anchors)
         self._instance = opened.presence
+        self._mailbox = opened.mailbox
         self._app = {
             "boot": self._instance.boot,
             "instance": keys.digest_of(socket.gethostname())[:12],
             "version": app_version,
         }
         birth = prepare_entry(_created(keys), self._app)
-        self._sequencer = Sequencer(storage, keys, layout.folder, birth)
+        self._sequencer = Sequencer(storage, keys, layout.folder, birth, opened.mailbox)
         self._index = SearchIndex(layout.index, storage, keys.signing.name)
         self._search = Search(storage, self._index)
         self._turn = threading.Lock()
@@ -214,6 +215,8 @@ class AuditLog(LogAppender):
             with contextlib.suppress(AuditError):
                 self._write(counts)
         self._writer.close()
+        if self._mailbox is not None:
+            self._mailbox.close()
         self._remotes.close()
         self._courier.close()
         self._index.close()

@@ -13,6 +13,7 @@ from audit.checkpoint import Checkpoint
 from audit.errors import AuditError, KeyUnusable, RolledBack, Tampered
 from audit.keys import Keys
 from audit.locks import FileLock, Instance
+from audit.mailbox import Mailbox
 from audit.payloads import Vault
 from audit.presence import Presence
 from audit.sequencer import check_mac
@@ -69,6 +70,11 @@ class Layout:
         return self.url is not None and not self.joined.exists()
 
     @property
+    def mail(self) -> Path:
+        """What processes that wait for the lock want written."""
+        return self.folder / "mail"
+
+    @property
     def instances(self) -> Path:
         """One locked file for each running instance."""
         return self.folder / "instances"
@@ -82,6 +88,7 @@ class Opened:
     storage: Storage
     presence: Presence
     vault: Vault
+    mailbox: Mailbox | None = None
 
 
 def prepare(layout: Layout, origin: str | None) -> Opened:
@@ -116,11 +123,13 @@ def _prepare_file(layout: Layout, origin: str | None, lock: FileLock) -> Opened:
     found = _load_keys(layout, origin)
     storage = SqliteStorage(layout.database, lock)
     storage.create()
+    instance = Instance.start(layout.instances)
     return Opened(
         keys=found,
         storage=storage,
-        presence=Instance.start(layout.instances),
+        presence=instance,
         vault=SqliteVault(layout.payloads),
+        mailbox=Mailbox(layout.mail, layout.instances, instance.boot, lock, found.mac),
     )
 
 

@@ -14,45 +14,18 @@ from audit import checkpoint
 from audit import keys as keyfiles
 from audit.chain import Frontier, genesis, leaf_hash
 from audit.checkpoint import signed_last_by
-from audit.encoding import canonical, fit, size_of, timestamp
+from audit.encoding import timestamp
+from audit.entry import Entry
 from audit.errors import Malformed, Overtaken, RolledBack, Tampered
-from audit.event import INTENT, AuditEvent
+from audit.event import INTENT
 from audit.keys import Keys, SigningKey
-from audit.payloads import Payloads, subject_of, with_blob
-from audit.record import MAX_EVENT, Receipt, line_of
+from audit.mailbox import Mailbox, Post, Results
+from audit.record import Receipt, line_of
 from audit.rotation import keys_for
 from audit.storage import Head, OpenIntent, Row, Storage
 
 KEEP_EVERY: Final = 1000
 _HOUR: Final = len("2026-11-20T08")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """An event with its canonical text and the instance that writes it."""
-
-    event: AuditEvent
-    text: str
-    boot: str
-
-
-def prepare(event: AuditEvent, app: Mapping[str, str], payloads: Payloads | None = None) -> Entry:
-    """Returns `event` ready to be placed; `app` needs the key `boot`.
-
-    What is too long for a record is kept whole in `payloads`, and cut in the record.
-
-    Raises:
-        Malformed: the event has a shape the log does not accept.
-        Unavailable: it is too long, and could not be kept whole.
-    """
-    text = event.text(app)
-    if size_of(text) > MAX_EVENT:
-        document = event.document(app)
-        if payloads is not None:
-            whole = canonical({key: value for key, value in document.items() if key != "app"})
-            document = with_blob(document, payloads.seal(subject_of(event), whole))
-        text = fit(document, MAX_EVENT)
-    return Entry(event=event, text=text, boot=app["boot"])
 
 
 Take = Callable[[], Sequence[Sequence[Entry]]]
@@ -71,9 +44,18 @@ class Sequencer:
 
     `birth` becomes the first record of a new log, `folder` holds the key files. `keys` are those
     in use, `seen` is a size that the log is known to have had durably, `logged` when it wrote last.
+    What other processes have put into the `mailbox` is written along.
     """
 
-    def __init__(self, storage: Storage, keys: Keys, folder: Path, birth: Entry) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        keys: Keys,
+        folder: Path,
+        birth: Entry,
+        mailbox: Mailbox | None = None,
+    ) -> None:
+        self._mailbox = mailbox
         self._storage = storage
         self.keys = keys
         self._folder = folder
@@ -93,12 +75,21 @@ class Sequencer:
         Raises:
             AuditError: nothing of the batch may be relied on.
         """
+        answer = self._mailbox.ask(take) if self._mailbox is not None else None
+        if answer is not None:
+            self.seen, self.logged = max(self.seen, answer.size), max(self.logged, answer.logged)
+            return Placed(results=answer.results, head=None)
         try:
             return self._place(take, sure=False)
         except Overtaken:
             return self._place(take, sure=True)
+        finally:
+            if self._mailbox is not None:
+                self._mailbox.call()
 
     def _place(self, take: Take, *, sure: bool) -> Placed:
+        posts: Sequence[Post] = ()
+        carried: list[Results] = []
         with self._storage.appending(sure=sure) as transaction:
             head = self._checked(transaction.head())
             groups = take()
@@ -106,6 +97,10 @@ class Sequencer:
             if head.size == 0:
                 batch.add(self._birth)
             placed = [batch.add_all(group) for group in groups]
+            # Where own entries are in doubt, nobody else's are put at risk with them.
+            if self._mailbox is not None and not sure:
+                posts = self._mailbox.collect()
+            carried = [[batch.add_all(group) for group in post.groups] for post in posts]
             if batch.rows:
                 # Before it is signed: two roots of one size MUST NOT be.
                 transaction.insert(batch.rows)
@@ -113,6 +108,9 @@ class Sequencer:
                 head = batch.head()
                 transaction.seal(head, keep=head.kept == head.size)
         self._saw(head)
+        if self._mailbox is not None:
+            for post, results in zip(posts, carried, strict=True):
+                self._mailbox.answer(post, results, head.size, head.logged)
         return Placed(results=placed, head=head if batch.rows else None)
 
     def _saw(self, head: Head) -> None:
@@ -180,7 +178,7 @@ class Sequencer:
 
 
 def _ids(groups: Sequence[Sequence[Entry]]) -> Sequence[str]:
-    return [entry.event.id for group in groups for entry in group]
+    return [entry.id for group in groups for entry in group]
 
 
 class _Batch:
@@ -201,12 +199,12 @@ class _Batch:
 
     def add_all(self, group: Sequence[Entry]) -> Sequence[Receipt] | Malformed:
         """Adds all entries of a group, or none of them."""
-        if len(group) == 1 and group[0].event.id not in self._placed:
+        if len(group) == 1 and group[0].id not in self._placed:
             return [self.add(group[0])]
         given: dict[str, Entry] = {}
         for entry in group:
-            row = self._placed.get(entry.event.id)
-            first = given.setdefault(entry.event.id, entry)
+            row = self._placed.get(entry.id)
+            first = given.setdefault(entry.id, entry)
             if row is None and first is entry:
                 continue
             known = row.record if row else f'{{"event":{first.text}}}'
@@ -215,14 +213,13 @@ class _Batch:
         return [self.add(entry) for entry in group]
 
     def add(self, entry: Entry) -> Receipt:
-        event = entry.event
-        row = self._placed.get(event.id)
+        row = self._placed.get(entry.id)
         if row is None:
-            row = self._placed[event.id] = self._link(entry)
-            if event.type == INTENT:
-                self.opened.append(OpenIntent(seq=row.seq, id=event.id, boot=entry.boot))
-            if (closes := event.closes) is not None:
-                self.closed.append(closes)
+            row = self._placed[entry.id] = self._link(entry)
+            if entry.type == INTENT:
+                self.opened.append(OpenIntent(seq=row.seq, id=entry.id, boot=entry.boot))
+            if entry.closes is not None:
+                self.closed.append(entry.closes)
         return Receipt(seq=row.seq, hash=row.leaf_hash.hex(), logged=row.logged)
 
     def sign_with(self, *signers: SigningKey) -> None:
@@ -234,19 +231,18 @@ class _Batch:
         line = line_of(entry.text, self._logged, prev, seq)
         self._leaf = leaf_hash(line.encode())
         self._frontier.append(self._leaf)
-        event = entry.event
         row = Row(
             seq,
-            event.id,
+            entry.id,
             prev,
             self._leaf,
             line,
             self._logged,
-            event.type,
-            event.actor.id,
-            event.session,
-            event.request,
-            event.outcome,
+            entry.type,
+            entry.actor,
+            entry.session,
+            entry.request,
+            entry.outcome,
         )
         self.rows.append(row)
         return row

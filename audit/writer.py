@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from audit.entry import Entry
 from audit.errors import AuditError, Unavailable
 from audit.record import Receipt
-from audit.sequencer import Entry, Take
+from audit.sequencer import Take
 
 MAX_BATCH: Final = 128
 """Entries in one commit; a larger group is a batch of its own."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import audit.verify
 from audit.chain import Frontier, genesis, leaf_hash
+from audit.entry import prepare
 from audit.record import Record, line_of
-from audit.sequencer import prepare
 
 OLD = Path(__file__).with_name("old_log")
 

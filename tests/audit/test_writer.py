@@ -11,8 +11,9 @@ from itertools import count
 
 import pytest
 
+from audit.entry import prepare
 from audit.record import Receipt
-from audit.sequencer import Take, prepare
+from audit.sequencer import Take
 from audit.writer import Results, Writer, _Ticket
 from tests.audit.events import asked
 
