@@ -64,6 +64,8 @@ class Instance:
         opened.execute(ZONE)
         with contextlib.suppress(duckdb.Error):
             opened.execute("SELECT count(*) FROM duckdb_tables()").fetchall()
+            # The first look at the functions makes them: it takes 7 ms more than any other.
+            opened.execute("SELECT 1 FROM duckdb_functions() LIMIT 1").fetchall()
         return opened
 
 
