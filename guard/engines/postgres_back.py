@@ -249,6 +249,7 @@ def _moved(
             if rows(writer, f"SELECT EXISTS ({keys})")[0][0]:
                 yield Moved(
                     reference=reference,
+                    at_parent=side == "after",
                     keys=keys,
                     child=relation(writer, reference.child),
                     parent=relation(writer, reference.parent),

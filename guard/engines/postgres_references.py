@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from guard.engines.child.faults import Fault
@@ -46,9 +46,11 @@ class Moved:
     """A reference of which one end differs before and after, in very many rows.
 
     `keys` is the query of its values there, as `k0`, `k1` ...; the relations are named as SQL.
+    `at_parent` tells which end: then rows of anybody may refer to these.
     """
 
     reference: Reference
+    at_parent: bool
     keys: str
     child: str
     parent: str
@@ -69,22 +71,17 @@ def hangs(writer: Connection, moved: Moved) -> bool:
 
 
 def may_look(writer: Connection, moved: Sequence[Moved]) -> bool:
-    """True when the login may read both ends of these references, and every row of them."""
-    return _readable(
-        writer,
-        {
-            (oid, name)
-            for r in (m.reference for m in moved)
-            for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
-            for name in names
-        },
-    )
+    """True when the login may read both ends of these references, and every row that may hang."""
+    return _readable(writer, [(m.reference, m.at_parent) for m in moved])
 
 
+# A row that is pointed at and hidden is taken for missing, which refuses. Rows put back are seen:
+# they are compared with what they were. Others that refer and are hidden would be left hanging.
 _READABLE = """
 SELECT bool_and(has_column_privilege(a.attrelid, a.attnum, 'SELECT')
-  AND NOT row_security_active(a.attrelid)) FROM unnest($1::oid[],
-  $2::text[]) AS u(o, n) JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
+  AND NOT (u.wholly AND row_security_active(a.attrelid))) FROM unnest($1::oid[],
+  $2::text[], $3::bool[]) AS u(o, n, wholly)
+  JOIN pg_attribute a ON a.attrelid = u.o AND a.attname = u.n
 """
 _NEVER_SILENT = """
 WITH wanted AS (
@@ -109,25 +106,36 @@ def never_silent(writer: Connection, oids: Sequence[int]) -> bool:
 
 
 def may_check(writer: Connection, parts: Sequence[Part], references: Sequence[Reference]) -> bool:
-    """True when the login may read every row of both ends of the references that the rows move.
+    """True when the login may read both ends of the references that move, and all that may hang.
 
     With triggers off the engine checks none, so whoever cannot look must leave them on.
     """
     by_oid = {t.oid: (t, kept) for t, kept in parts}
+    return _readable(
+        writer,
+        [
+            (r, at_parent == 1)
+            for r in references
+            for at_parent, (own, columns, partition) in enumerate(r.ends)
+            if own in by_oid and _moved(*by_oid[own], columns, partition)
+        ],
+    )
+
+
+def _readable(writer: Connection, references: Iterable[tuple[Reference, bool]]) -> bool:
     wanted = {
-        (oid, name)
-        for r in references
-        for own, columns, partition in r.ends
-        if own in by_oid and _moved(*by_oid[own], columns, partition)
-        for oid, names in ((r.child, r.child_columns), (r.parent, r.parent_columns))
+        (oid, name, whole)
+        for r, at_parent in references
+        for oid, names, whole in (
+            (r.child, r.child_columns, at_parent),
+            (r.parent, r.parent_columns, False),
+        )
         for name in names
     }
-    return _readable(writer, wanted)
-
-
-def _readable(writer: Connection, wanted: Collection[tuple[int, str]]) -> bool:
-    oids, names = [o for o, _ in wanted], [n for _, n in wanted]
-    return not wanted or bool(rows(writer, _READABLE, oids, names)[0][0])
+    if not wanted:
+        return True
+    oids, names, wholly = ([w[n] for w in wanted] for n in range(3))
+    return bool(rows(writer, _READABLE, oids, names, wholly)[0][0])
 
 
 def _check_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -96,13 +97,13 @@ def meaning(tree: exp.Expression) -> Meaning:
     return type(tree), hash(tree)
 
 
-def constants(tree: exp.Expression) -> list[tuple[bool, str]]:
-    """Returns the numbers and texts of a tree, sorted, each with whether it is a text.
+def constants(tree: exp.Expression) -> Counter[tuple[bool, str]]:
+    """Returns how often each number and text stands in a tree, and whether it is a text.
 
     Text between dollars counts as the text it is.
     """
     found = tree.find_all(exp.Literal, exp.RawString)
-    return sorted((not isinstance(n, exp.Literal) or n.is_string, str(n.this)) for n in found)
+    return Counter((not isinstance(n, exp.Literal) or n.is_string, str(n.this)) for n in found)
 
 
 def as_faithful(tree: exp.Expression, dialect: str) -> exp.Expression:

@@ -18,7 +18,7 @@ from guard.classify import classify
 from guard.engines.mysql_session import Session, login_of
 from guard.errors import Refused
 from guard.functions.lists import functions_of
-from guard.rewriting.spelling import bare, faithful, render
+from guard.rewriting.spelling import faithful, render
 from guard.statement import parse
 from tests.servers import fresh_database
 
@@ -137,7 +137,7 @@ def _written(sql: str, dialect: str) -> str | None:
         access = classify(statement, None)
         if access.tier != "read" or access.problems:
             return None
-        return render(faithful(bare(statement.tree.copy()), dialect), dialect)
+        return render(faithful(statement.tree.copy(), dialect), dialect)
     except Refused:
         return None
 
