@@ -107,7 +107,7 @@ def to_error(code: FaultCode, source: str) -> GuardError:
         )
     if code == "memory":
         return Interrupted(
-            "limit", "The statement needs more memory than it may use. Aggregate, or ask for less."
+            "limit", "The statement needs more memory than it may use. Ask for less at a time."
         )
     if code == "result_too_large":
         return Interrupted(

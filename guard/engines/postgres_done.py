@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import psycopg
@@ -184,13 +184,7 @@ class FewRows:
         """Returns the columns that differ from those of the first run."""
         if not isinstance(first, FewRows):
             return {}
-        others = {t.table: t for t in first.found.tables}
-        found = {
-            t.table: _differing(_gone_first(others[t.table]), _gone_first(t))
-            for t in self.found.tables
-            if t.table in others and _touched(others[t.table]) == _touched(t)
-        }
-        return {table: names for table, names in found.items() if names}
+        return images.decided(first.found.tables, self.found.tables)
 
     def tables(self, decided: Decided) -> tuple[TableDiff, ...]:
         """Returns what reviewers see."""
@@ -218,41 +212,6 @@ class FewRows:
             return [_left(t, kept) for t in net.tables]
         except (Fault, psycopg.Error):
             return None
-
-
-def _gone_first(table: TableChange) -> TableChange:
-    """Returns the rows that were there before the new ones: keys of those may differ in a run."""
-    return replace(table, rows=tuple(sorted(table.rows, key=lambda r: r.before is None)))
-
-
-def _differing(one: TableChange, other: TableChange) -> list[str]:
-    """Returns the columns that differ between the same rows of two runs.
-
-    Where the keys of new rows do, nothing says which is which: then the values of a column count,
-    wherever they stand.
-    """
-    found = images.decided([one], [other]).get(one.table, [])
-    if not set(found) & set(one.primary_key):
-        return found
-    sides = (one.rows, other.rows)
-
-    def differs(place: int) -> bool:
-        olds, news = (
-            [
-                [repr(r.after[place]) for r in rows if r.after and (not r.before) == new]
-                for rows in sides
-            ]
-            for new in (False, True)
-        )
-        return olds[0] != olds[1] or sorted(news[0]) != sorted(news[1])
-
-    return [n for n in found if n in one.primary_key or differs(one.columns.index(n))]
-
-
-def _touched(table: TableChange) -> tuple[Counter[str], list[Row]]:
-    """Returns how many rows of each kind, and how those that were there looked."""
-    olds = [row.before for row in table.rows if row.before is not None]
-    return Counter(row.kind for row in table.rows), olds
 
 
 def _left(table: TableChange, kept: frozenset[str]) -> Left:

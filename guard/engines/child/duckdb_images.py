@@ -70,6 +70,8 @@ def replay(connection: duckdb.DuckDBPyConnection, table: Table, image: Mapping[s
 
 
 _Texts = Sequence[str | None]
+_RANK = "gatehouse_rank"
+"""Counts equal rows; no column of anybody has this name."""
 
 
 def _replay_keyed(
@@ -174,11 +176,11 @@ def _places(
     )
     rows = connection.execute(
         f"SELECT CAST(w.c0 AS BIGINT), t.{ID} FROM "
-        f"(SELECT *, row_number() OVER (PARTITION BY {cells} ORDER BY c0) AS k "
+        f"(SELECT *, row_number() OVER (PARTITION BY {cells} ORDER BY c0) AS {_RANK} "
         f"FROM gatehouse_wanted) w JOIN "
-        f"(SELECT *, row_number() OVER (PARTITION BY {table.names} ORDER BY {ID}) AS k FROM "
+        f"(SELECT *, row_number() OVER (PARTITION BY {table.names} ORDER BY {ID}) AS {_RANK} FROM "
         f"(SELECT rowid AS {ID}, {table.texts} FROM main.{table.quoted})) t "
-        f"ON w.k = t.k AND {same}"
+        f"ON w.{_RANK} = t.{_RANK} AND {same}"
     ).fetchall()
     return dict(rows)
 

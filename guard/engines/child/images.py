@@ -218,17 +218,33 @@ def decided(first: Sequence[TableChange], second: Sequence[TableChange]) -> dict
         ones, others = (_apart(t.rows) for t in (table, other))
         if [_found(row) for row in ones] != [_found(row) for row in others]:
             continue
-        differing = [
-            name
-            for i, name in enumerate(table.columns)
-            if any(
-                a.after is not None and b.after is not None and repr(a.after[i]) != repr(b.after[i])
-                for a, b in zip(ones, others, strict=True)
-            )
-        ]
+        differing = [n for i, n in enumerate(table.columns) if _differs(ones, others, i)]
+        key = set(table.primary_key)
+        if not key or key & set(differing):
+            # Nothing says which new row is which: a column's values count, wherever they stand.
+            places = {n: table.columns.index(n) for n in differing}
+            differing = [
+                n for n in differing if n in key or _differs(ones, others, places[n], apart=True)
+            ]
         if differing:
             found[table.table] = differing
     return found
+
+
+def _differs(
+    ones: Sequence[Touched], others: Sequence[Touched], place: int, *, apart: bool = False
+) -> bool:
+    """True when a column differs after two runs; with `apart` new rows may have changed places."""
+
+    def values(rows: Sequence[Touched], new: bool) -> list[str]:
+        return [
+            repr(r.after[place]) for r in rows if r.after is not None and (r.before is None) is new
+        ]
+
+    news = values(ones, True), values(others, True)
+    if apart:
+        news = sorted(news[0]), sorted(news[1])
+    return values(ones, False) != values(others, False) or news[0] != news[1]
 
 
 def _apart(rows: Sequence[Touched]) -> list[Touched]:
